@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lightning_tf.callbacks.device_stats import DeviceStats as DeviceStats
     from lightning_tf.callbacks.early_stopping import EarlyStopping as EarlyStopping
     from lightning_tf.callbacks.ema import EMA as EMA
+    from lightning_tf.callbacks.feature_maps import FeatureMaps as FeatureMaps
     from lightning_tf.callbacks.gradient_accumulation_scheduler import (
         GradientAccumulationScheduler as GradientAccumulationScheduler,
     )

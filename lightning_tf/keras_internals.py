@@ -8,7 +8,7 @@ changed. TensorFlow's are in tensorflow_internals.py.
 import random
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from types import SimpleNamespace
@@ -96,6 +96,38 @@ def ever_trainable(layer: keras.Layer) -> list[keras.Variable]:
 def producing_layer(tensor: keras.KerasTensor) -> keras.Layer:
     """Return the layer that a symbolic tensor comes from; Grad-CAM and FID look for the last."""
     return tensor._keras_history.operation
+
+
+@contextmanager
+def kept_outputs(layers: Iterable[keras.Layer]) -> Iterator[dict[str, Any]]:
+    """Keep what layers give inside the block, the last call of each, by the layers' names.
+
+    A layer inside a nested model has no output that another model could be made of: feature maps of
+    a backbone would be out of reach. Keras calls `layer.call`, which an attribute of the object
+    hides; outside of a traced function only.
+
+    Args:
+        layers: Of different names.
+    """
+    outputs: dict[str, Any] = {}
+    chosen = list(layers)
+
+    def keeping(layer: keras.Layer) -> Callable[..., Any]:
+        call = layer.call
+
+        def keep(*args: Any, **kwargs: Any) -> Any:
+            outputs[layer.name] = call(*args, **kwargs)
+            return outputs[layer.name]
+
+        return keep
+
+    for layer in chosen:
+        layer.__dict__["call"] = keeping(layer)
+    try:
+        yield outputs
+    finally:
+        for layer in chosen:
+            del layer.__dict__["call"]
 
 
 def track_variable(layer: keras.Layer, variable: keras.Variable) -> None:

@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.checks import checked_path
+from lightning_tf.checks import checked_choice, checked_path
 from lightning_tf.data.images.image import checked_png
 from lightning_tf.data.images.titled_images import titled_images
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.save_figure import save_figure
 from lightning_tf.storage.remote_files import stored
 
+HEAT_MAPS = ("grad_cam", "occlusion")  # how it is shown where a class was seen
 FORMATS = ("csv", "jsonl", "parquet", "npz")
 IN_A_GRID = 48  # images
 LINE, LINES = 20, 3  # characters and lines of a label above an image
@@ -40,6 +41,9 @@ class PredictionTable:
         columns: Values by name, equally many of each.
         pixels: Returns images of some rows in [0, 1], shape (n, height, width, 1 or 3); None of
             what are no images.
+        heat_maps: Returns where in such images classes were seen, in [0, 1] of shape (n, rows,
+            columns), from the images, the classes' numbers and one of `HEAT_MAPS`; None where the
+            network cannot tell.
 
     Attributes:
         frame: The table as a pandas DataFrame.
@@ -56,11 +60,12 @@ class PredictionTable:
         self,
         columns: Mapping[str, Any],
         pixels: Callable[[Any], NDArray[np.floating]] | None = None,
+        heat_maps: Callable[..., NDArray[np.floating] | None] | None = None,
     ) -> None:
         import pandas as pd
 
         self.frame = pd.DataFrame({name: _column(values) for name, values in columns.items()})
-        self._pixels = pixels
+        self._pixels, self._heat_maps = pixels, heat_maps
 
     def __len__(self) -> int:
         """Return how many rows there are."""
@@ -135,18 +140,26 @@ class PredictionTable:
                         array = _plain_array(self.frame[name])
                         np.lib.format.write_array(member, array, allow_pickle=False)
 
-    def save_image_grid(self, path: str | os.PathLike[str], count: int | None = 96) -> list[Path]:
+    def save_image_grid(
+        self,
+        path: str | os.PathLike[str],
+        count: int | None = 96,
+        heat_maps: str | None = None,
+    ) -> list[Path]:
         """Draw images with their labels and probabilities, 48 in a grid.
 
         Args:
             path: Of the first grid, a PNG file; others are numbered behind it.
             count: How many images, the first ones; None is all.
+            heat_maps: Lay over each image where its class was seen: ``grad_cam``, of
+                `TransferLearning`, or ``occlusion``, of any network for images, which takes a
+                prediction for each place that is covered.
 
         Returns:
             The files.
 
         Raises:
-            ConfigurationError: The examples are no images.
+            ConfigurationError: The examples are no images, or the network has no such heat maps.
         """
         target = checked_png(path)
         if self._pixels is None:
@@ -154,6 +167,8 @@ class PredictionTable:
                 "save_image_grid draws images with a row each, and there are none: call save. "
                 "Boxes are drawn by Trainer(callbacks=[DetectionWriter(save_images=True)]).predict."
             )
+        if heat_maps is not None:
+            self.check_heat_maps(heat_maps)
         target.parent.mkdir(parents=True, exist_ok=True)
         rows = range(len(self) if count is None else min(count, len(self)))
         grids = [rows[start : start + IN_A_GRID] for start in range(0, len(rows), IN_A_GRID)]
@@ -166,11 +181,40 @@ class PredictionTable:
                 # Letters that the font lacks become boxes.
                 warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
                 titles = [self._title(i) for i in chosen]
-                figure = titled_images(self._pixels(list(chosen)), titles, heading=heading)
+                images = self._pixels(list(chosen))
+                maps = None if heat_maps is None else self._maps(images, chosen, heat_maps)
+                figure = titled_images(images, titles, heat_maps=maps, heading=heading)
                 save_figure(figure, name, dpi=100)
             stored(name)
             written.append(name)
         return written
+
+    def check_heat_maps(self, method: str) -> None:
+        """Refuse heat maps that cannot be drawn over these images.
+
+        Args:
+            method: One of `HEAT_MAPS`.
+
+        Raises:
+            ConfigurationError: The name is unknown, rows have not one class each, or the network
+                has no such maps.
+        """
+        checked_choice("heat_maps", method, HEAT_MAPS)
+        if self._heat_maps is None or self._pixels is None or "class" not in self.frame:
+            raise ConfigurationError(
+                f"heat_maps={method!r} shows where in an image its class was seen, and these rows "
+                "are not of images with one class each; leave it out."
+            )
+        if method == "grad_cam" and self._maps(self._pixels([0]), [0], method) is None:
+            raise ConfigurationError(
+                "heat_maps='grad_cam' needs a TransferLearning whose backbone gives feature maps; "
+                "heat_maps='occlusion' goes with every network."
+            )
+
+    def _maps(self, images: Any, rows: Any, method: str) -> NDArray[np.floating] | None:
+        if self._heat_maps is None:
+            return None
+        return self._heat_maps(images, self.frame["class"].to_numpy()[list(rows)], method)
 
     def _title(self, row: int) -> str:
         """Return what stands above an image: label and probability, then the file's name."""

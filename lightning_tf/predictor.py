@@ -116,7 +116,8 @@ class Predictor:
         columns = self.task.prediction_columns(outputs, examples.names)
         if f"label_{TOP}" in columns:
             log.warning("there are many classes: the table has the best %d of each row.", TOP)
-        return PredictionTable(columns, examples.pixels)
+        heat_maps = getattr(self.task, "heat_maps_of_pixels", None)
+        return PredictionTable(columns, examples.pixels, heat_maps)
 
     def _drop_stale(self) -> None:
         """Forget traces that hold a value, or a variable, which is another by now."""

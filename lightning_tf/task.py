@@ -452,15 +452,23 @@ class Task:
             >>> table.frame[["file", "label", "probability"]]
             >>> table.save("labels.csv")
         """
-        from lightning_tf.predictor import Predictor
-
         known = set(inspect.signature(self.new_examples).parameters) - {"data"}
         for name in options:
             check_known(f"{type(self).__name__}.predict has no option {name!r}", name, known)
+        return self.own_predictor(batch_size)(data, **options)
+
+    def own_predictor(self, batch_size: int) -> Predictor:
+        """Return the Predictor of `predict`, which keeps what it has traced.
+
+        Raises:
+            ConfigurationError: There is no model yet.
+        """
+        from lightning_tf.predictor import Predictor
+
         if self._predictor is None or not self.configured:
             self._predictor = Predictor(self, batch_size)
         self._predictor.batch_size = checked_integer("batch_size", batch_size, 1)
-        return self._predictor(data, **options)
+        return self._predictor
 
     # ---- what a checkpoint holds beside variables and hyperparameters
 

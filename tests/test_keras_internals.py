@@ -46,6 +46,17 @@ def test_a_symbolic_tensor_names_its_layer():
     assert internals.producing_layer(layer(keras.Input((3,)))) is layer
 
 
+def test_outputs_are_kept_inside_the_block_also_of_layers_in_nested_models():
+    inner = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="inner")])
+    outer = keras.Sequential([keras.Input((3,)), inner, keras.layers.Dense(1, name="outer")])
+    x = np.ones((4, 3), "float32")
+    with internals.kept_outputs([inner.layers[-1], outer.layers[-1]]) as outputs:
+        result = outer(x)
+    np.testing.assert_array_equal(outputs["outer"], result)
+    np.testing.assert_array_equal(outputs["inner"], inner(x))
+    assert "call" not in vars(inner.layers[-1])
+
+
 def test_a_layer_owns_a_variable_that_was_made_before():
     layer, variable = keras.layers.Dense(1), keras.Variable([1.0])
     internals.track_variable(layer, variable)

@@ -80,6 +80,8 @@ MORE_OPTIONS = {
         "also coco or json",
         "--save_images true": "of --data grids of images with their labels; else images with the "
         "boxes drawn in, of detections",
+        "--heat_maps METHOD": "of --data such grids with where each class was seen: grad_cam of "
+        "TransferLearning, occlusion of any network",
     },
     "test": {"--quantize MODE": "int8 weights where Keras has them; needs --ckpt_path"},
     "export": {

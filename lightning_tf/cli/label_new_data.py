@@ -28,7 +28,7 @@ def label_new_data(run: str | None, options: Any) -> None:
     Args:
         run: The run's folder; None where the call names none.
         options: Of the call: task, data, data_options, batch_size, ckpt_path, output, format,
-            save_images.
+            save_images, heat_maps.
 
     Raises:
         ConfigurationError: An option is unknown, or nothing says what is trained.
@@ -60,6 +60,8 @@ def label_new_data(run: str | None, options: Any) -> None:
     output = Path(run or "") / "predictions" if options.output is None else options.output
     target = new_folder(output) / f"predictions.{kind}"
     # What cannot be drawn is refused before anything is written.
+    if options.heat_maps is not None:
+        table.check_heat_maps(options.heat_maps)
     draws_itself = options.save_images and not table.has_images
     writer: Any = task.prediction_writer(target.parent, "csv", True) if draws_itself else None
 
@@ -68,8 +70,9 @@ def label_new_data(run: str | None, options: Any) -> None:
     if writer is not None:
         Trainer(callbacks=[writer], **WITHOUT_RUN).predict(task, data)
         written += writer.files
-    elif options.save_images:
-        written += table.save_image_grid(target.with_suffix(".png"), count=None)
+    elif options.save_images or options.heat_maps:
+        image = target.with_suffix(".png")
+        written += table.save_image_grid(image, count=None, heat_maps=options.heat_maps)
     for file in written:
         print(f"{'replaced' if replaced else 'written'}: {portable(str(file))}")
 

@@ -28,11 +28,12 @@ from lightning_tf.tasks.common.spec_task import inputs_of
 from lightning_tf.tasks.image_classification.augmentation import PIXEL_RANGE, Augmentation
 from lightning_tf.tasks.image_classification.classifier import Classifier
 from lightning_tf.tasks.image_classification.export import export_classifier
+from lightning_tf.tasks.image_classification.heat_maps import HeatMaps
 from lightning_tf.tasks.image_classification.learned_images import LearnedImages
 from lightning_tf.tasks.image_classification.objectives.objectives import OBJECTIVES
 
 
-class ImageClassification(LearnedImages, ClassificationTask, FusedBatchNormTask):
+class ImageClassification(HeatMaps, LearnedImages, ClassificationTask, FusedBatchNormTask):
     """Learns which of several classes an image shows.
 
     A batch is ``(images, labels)``: images of shape (batch, height, width, channels), uint8 in

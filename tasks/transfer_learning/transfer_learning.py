@@ -135,13 +135,8 @@ class TransferLearning(ImageClassification):
         """Return the images, not features of them."""
         return self.images_data
 
-    def heat_maps(self, images: Any, classes: Any) -> NDArray[np.float32] | None:
-        """Return Grad-CAM heat maps, where in each image a class is seen; None without maps.
-
-        Args:
-            images: Of shape (batch, height, width, channels), in the data's range.
-            classes: To look for, shape (batch,).
-        """
+    def _grad_cam(self, images: Any, classes: Any) -> NDArray[np.float32] | None:
+        """Return Grad-CAM heat maps of the backbone's last maps; None where it gives vectors."""
         if self.built.to_maps is None:
             return None
         return np.asarray(

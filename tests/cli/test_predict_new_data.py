@@ -91,6 +91,19 @@ def test_formats_hold_the_same_and_images_come_on_a_sheet(run, capsys):
         assert arrays["class"].tolist() == tables["csv"]["class"].tolist()
 
 
+def test_heat_maps_come_on_the_sheet(run, capsys):
+    given = ["--data", "new", "--output", "out"]
+    _, lines, _ = predict(capsys, run, *given, "--save_images", "true")
+    plain = Path(files(lines)[1]).read_bytes()
+    _, lines, _ = predict(capsys, run, *given, "--heat_maps", "occlusion")
+    assert files(lines)[1] == "out/predictions.png"
+    assert Path(files(lines)[1]).read_bytes() != plain
+    code, _, error = predict(capsys, run, *given, "--heat_maps", "grad_cam")
+    assert code != 0
+    assert "heat_maps='occlusion' goes with every network" in error
+    assert "--heat_maps goes with --data" in predict(capsys, run, "--heat_maps", "occlusion")[2]
+
+
 def test_the_run_may_be_named_by_its_file_and_the_checkpoint_by_a_word_or_path(run, capsys):
     _, lines, _ = predict(capsys, run, "--data", "new")
     first = pd.read_csv(files(lines)[0])

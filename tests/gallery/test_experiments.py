@@ -15,7 +15,7 @@ from lightning_tf.gallery.gallery_run import GalleryRun
 
 MOST_PHOTO_BYTES = 90_000
 LONGEST = 180  # seconds, on 2 cores
-NEEDS_DATA = {"overfitting", "transfer_scenes"}  # the folder of real data
+NEEDS_DATA = {"feature_maps", "overfitting", "transfer_scenes"}  # the folder of real data
 NEEDS_PACKAGE = {"fashion_mnist": Path("/usr/share/datasets/fashion-mnist")}  # Debian's folder
 PUBLIC = {"lightning_tf", *(f"lightning_tf.{n}" for n in ("callbacks", "data", "layers", "tasks"))}
 ALSO = {  # what an experiment shows beside its figure
@@ -33,6 +33,12 @@ ALSO = {  # what an experiment shows beside its figure
     ),
     "fashion_mnist": lambda figures: figures["training accuracy"] > 0.9,
     "lenet5": lambda figures: figures["test accuracy, convnet"] > 0.965,
+    "feature_maps": lambda figures: (
+        figures["share of Grad-CAM inside the boxes"]
+        > 1.5 * figures["share of the photos inside the boxes"]
+        and figures["share of the photos inside the boxes"] < 0.4
+        and figures["test photos of raccoons that are recognized"] > 0.9
+    ),
     "cross_entropy": lambda figures: figures["distance of an update from p - y"] < 1e-6,
     "gradient_descent": lambda figures: (
         figures["loss of SGD, rate 0.205, too large"] > 19.25  # where it began
