@@ -6,6 +6,7 @@ from lightning_tf.layers.batch_normalization_swap import (
 )
 from lightning_tf.layers.embedding_bag import EmbeddingBag
 from lightning_tf.layers.fused_batch_normalization import FusedBatchNormalization
+from lightning_tf.layers.gate_activations import gate_activations
 from lightning_tf.layers.hub_layer import HubLayer
 from lightning_tf.layers.nearest_upsampling import NearestUpsampling
 from lightning_tf.layers.reflection_padding import ReflectionPadding
@@ -21,4 +22,5 @@ __all__ = [
     "SpectralConv2D",
     "SpectralDense",
     "fuse_batch_normalization",
+    "gate_activations",
 ]

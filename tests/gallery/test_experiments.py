@@ -16,6 +16,7 @@ from lightning_tf.gallery.gallery_run import GalleryRun
 MOST_PHOTO_BYTES = 90_000
 LONGEST = 180  # seconds, on 2 cores
 NEEDS_DATA = {"feature_maps", "overfitting", "transfer_scenes"}  # the folder of real data
+NEEDS_DATA = {"overfitting", "transfer_scenes", "gates"}  # the folder of real data
 NEEDS_PACKAGE = {"fashion_mnist": Path("/usr/share/datasets/fashion-mnist")}  # Debian's folder
 PUBLIC = {"lightning_tf", *(f"lightning_tf.{n}" for n in ("callbacks", "data", "layers", "tasks"))}
 ALSO = {  # what an experiment shows beside its figure
@@ -45,6 +46,11 @@ ALSO = {  # what an experiment shows beside its figure
         and figures["loss of SGD, rate 0.005, too small"] > 1
         and figures["loss of SGD, rate 0.15, right"] < 1e-6
         and figures["loss of momentum"] < figures["loss of SGD"]
+    ),
+    "gates": lambda figures: (
+        max(value for name, value in figures.items() if "distance" in name) < 1e-5
+        and figures["toy: update gate at a mark"] < 0.4
+        and figures["toy: update gate elsewhere"] > 0.8
     ),
 }
 
