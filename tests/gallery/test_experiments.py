@@ -40,6 +40,10 @@ ALSO = {  # what an experiment shows beside its figure
         and figures["loss of SGD, rate 0.15, right"] < 1e-6
         and figures["loss of momentum"] < figures["loss of SGD"]
     ),
+    "gan_ring": lambda figures: (
+        figures["modes covered, minimax at equal rates"] == 8
+        and max(value for name, value in figures.items() if "10 times as fast" in name) <= 4
+    ),
 }
 
 
