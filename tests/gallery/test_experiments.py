@@ -51,6 +51,9 @@ ALSO = {  # what an experiment shows beside its figure
         max(value for name, value in figures.items() if "distance" in name) < 1e-5
         and figures["toy: update gate at a mark"] < 0.4
         and figures["toy: update gate elsewhere"] > 0.8
+    "gan_ring": lambda figures: (
+        figures["modes covered, minimax at equal rates"] == 8
+        and max(value for name, value in figures.items() if "10 times as fast" in name) <= 4
     ),
 }
 
