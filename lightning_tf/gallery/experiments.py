@@ -120,6 +120,8 @@ EXPERIMENTS: dict[str, Experiment] = {
             reached=0.965,
             margin=0.03,
             seconds=40,
+        ),
+        Experiment(
             "gan_ring",
             GENERATING,
             "A GAN on a ring of eight distributions collapses; a critic that keeps up cures it",

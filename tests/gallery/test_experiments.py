@@ -15,8 +15,7 @@ from lightning_tf.gallery.gallery_run import GalleryRun
 
 MOST_PHOTO_BYTES = 90_000
 LONGEST = 180  # seconds, on 2 cores
-NEEDS_DATA = {"feature_maps", "overfitting", "transfer_scenes"}  # the folder of real data
-NEEDS_DATA = {"overfitting", "transfer_scenes", "gates"}  # the folder of real data
+NEEDS_DATA = {"feature_maps", "gates", "overfitting", "transfer_scenes"}  # of the data folder
 NEEDS_PACKAGE = {"fashion_mnist": Path("/usr/share/datasets/fashion-mnist")}  # Debian's folder
 PUBLIC = {"lightning_tf", *(f"lightning_tf.{n}" for n in ("callbacks", "data", "layers", "tasks"))}
 ALSO = {  # what an experiment shows beside its figure
@@ -51,6 +50,7 @@ ALSO = {  # what an experiment shows beside its figure
         max(value for name, value in figures.items() if "distance" in name) < 1e-5
         and figures["toy: update gate at a mark"] < 0.4
         and figures["toy: update gate elsewhere"] > 0.8
+    ),
     "gan_ring": lambda figures: (
         figures["modes covered, minimax at equal rates"] == 8
         and max(value for name, value in figures.items() if "10 times as fast" in name) <= 4
