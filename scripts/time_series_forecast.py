@@ -65,7 +65,8 @@ def main() -> None:
     for row in errors:
         print(f"{row['forecast']:16} rmse {row['rmse']:.4f}  mae {row['mae']:.4f}")
     for row in folds:
-        print(f"from {row['from']!s:.10}  {row['windows']} windows  rmse {row['test_rmse']:.4f}")
+        error = f"rmse {row['test_rmse']:.4f}  naive {row['naive_rmse']:.4f}"
+        print(f"from {row['from']!s:.10}  {row['windows']} windows  {error}")
     for path in sorted(Path(trainer.log_dir or "").glob("figures/test_*")):
         print(f"written: {path}")
 

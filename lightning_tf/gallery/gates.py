@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from lightning_tf.gallery.forecast_windows import forecast_windows
 from lightning_tf.gallery.marked_value import switching_gates
 from lightning_tf.gallery.quiet_trainer import quiet_trainer
 from lightning_tf.layers import gate_activations
@@ -98,7 +99,7 @@ def _insight(name: str, data_dir: str | None) -> Insight:
     )
     quiet_trainer(EPOCHS).fit(task)
 
-    inputs, truth = _test_windows(task)
+    inputs, truth = forecast_windows(task)
     scaled = task.transform.past(inputs["past"], inputs["series"])  # (windows, 60, 1)
     (layer,) = (x for x in task.model.layers if isinstance(x, keras.layers.RNN))
     gates = gate_activations(layer, scaled)
@@ -117,16 +118,6 @@ def _insight(name: str, data_dir: str | None) -> Insight:
         _dependence(task, inputs),
         (errors[name], errors["naive"]),
     )
-
-
-def _test_windows(task: Any) -> tuple[dict[str, tf.Tensor], NDArray[np.floating]]:
-    """Return all windows of the test's year, and the prices after them, shape (windows,)."""
-    batches = list(task.data.test_dataset())
-    inputs = {
-        name: tf.concat([batch[name] for batch, _ in batches], axis=0)
-        for name in ("past", "series")
-    }
-    return inputs, np.concatenate([y for _, y in batches])[:, 0, 0]
 
 
 def _dependence(task: Any, inputs: dict[str, tf.Tensor]) -> NDArray[np.floating]:

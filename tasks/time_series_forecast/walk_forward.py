@@ -11,6 +11,7 @@ from lightning_tf.data.indexed_data import Split
 from lightning_tf.data.series.series_store import SeriesStore
 from lightning_tf.data.series.series_windows import window_origins
 from lightning_tf.exceptions import DataError
+from lightning_tf.tasks.time_series_forecast.baselines import naive_forecast
 from lightning_tf.trainer import Trainer
 
 
@@ -32,8 +33,9 @@ def walk_forward(
         refit: Makes a Trainer that fits the task anew before each stretch but the first.
 
     Returns:
-        A row for each stretch: ``from``, the first time that is forecast, ``windows``, and what
-        ``Trainer.test`` measured.
+        A row for each stretch: ``from``, the first time that is forecast, ``windows``, what
+        ``Trainer.test`` measured, and ``naive_rmse``, ``naive_mae``, the errors of a forecast that
+        repeats the last known value.
 
     Raises:
         ConfigurationError: `folds` is below 1.
@@ -76,10 +78,21 @@ def walk_forward(
 
             metrics = trainer.test(task)
             time = np.min(store.times[windows])
-            rows.append({"from": time, "windows": len(windows), **metrics})
+            naive = _naive_errors(store, windows, data.horizon)
+            rows.append({"from": time, "windows": len(windows), **metrics, **naive})
     finally:
         data.splits, task.walking = splits, False
     return rows
+
+
+def _naive_errors(store: SeriesStore, windows: NDArray[np.int64], horizon: int) -> dict[str, float]:
+    rows = windows[:, np.newaxis] + np.arange(horizon)
+    truth = store.target_values[rows].astype(np.float64)  # (windows, horizon, targets)
+    error = truth - naive_forecast(store, windows, horizon)
+    return {
+        "naive_rmse": float(np.sqrt(np.mean(error**2))),
+        "naive_mae": float(np.mean(np.abs(error))),
+    }
 
 
 def stretches(store: SeriesStore, begins: NDArray[np.int64], folds: int) -> list[NDArray[np.int64]]:

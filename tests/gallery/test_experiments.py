@@ -16,6 +16,7 @@ from lightning_tf.gallery.gallery_run import GalleryRun
 MOST_PHOTO_BYTES = 90_000
 LONGEST = 180  # seconds, on 2 cores
 NEEDS_DATA = {"feature_maps", "gates", "overfitting", "transfer_scenes"}  # of the data folder
+NEEDS_DATA = {"overfitting", "transfer_scenes", "gates", "walk_forward"}  # the folder of real data
 NEEDS_PACKAGE = {"fashion_mnist": Path("/usr/share/datasets/fashion-mnist")}  # Debian's folder
 PUBLIC = {"lightning_tf", *(f"lightning_tf.{n}" for n in ("callbacks", "data", "layers", "tasks"))}
 ALSO = {  # what an experiment shows beside its figure
@@ -45,6 +46,12 @@ ALSO = {  # what an experiment shows beside its figure
         and figures["loss of SGD, rate 0.005, too small"] > 1
         and figures["loss of SGD, rate 0.15, right"] < 1e-6
         and figures["loss of momentum"] < figures["loss of SGD"]
+    ),
+    "walk_forward": lambda figures: (
+        figures["error to the naive forecast's, prices"] > 1.1
+        and figures["GRU, returns: correlation with the price's change, lag 1"] > 0.99
+        and abs(figures["GRU, returns: correlation with the price's change, lag 0"]) < 0.15
+        and figures["largest autocorrelation of returns, lags 1 to 20"] < 0.06
     ),
     "gates": lambda figures: (
         max(value for name, value in figures.items() if "distance" in name) < 1e-5

@@ -210,6 +210,16 @@ def test_a_backtest_tests_every_stretch_by_itself(trained):
     assert mean == pytest.approx(whole["test_rmse"], rel=0.5)
 
 
+def test_a_backtest_has_the_errors_of_the_naive_forecast_on_the_same_windows(trained):
+    task, trainer, _ = trained
+    (row,) = task.backtest(trainer, folds=1)
+    naive = next(row for row in task.compare("test") if row["forecast"] == "naive")
+    assert row["naive_rmse"] == pytest.approx(naive["rmse"], rel=1e-12)
+    assert row["naive_mae"] == pytest.approx(naive["mae"], rel=1e-12)
+    later = task.backtest(trainer, folds=3)[2]
+    assert later["naive_mae"] != row["naive_mae"]
+
+
 @pytest.mark.slow
 def test_a_backtest_can_train_again_before_each_stretch():
     task = small_task()
