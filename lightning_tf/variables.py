@@ -24,6 +24,10 @@ COMPONENTS = (
 )
 
 
+OBSERVED = "observed_by_lightning_tf"
+"""The name of variables that a step writes and a callback reads: no part of a run's state."""
+
+
 def components(owner: object) -> Iterator[tuple[str, Any]]:
     """Yield the layers, variables and random generators among an object's attributes.
 

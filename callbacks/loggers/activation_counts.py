@@ -10,7 +10,7 @@ import tensorflow as tf
 from lightning_tf.keras_internals import flat_layers
 from lightning_tf.step_context import current_step_context
 from lightning_tf.task import Task
-from lightning_tf.variables import shown_components
+from lightning_tf.variables import OBSERVED, shown_components
 
 LAYERS = (
     keras.layers.Activation,
@@ -48,9 +48,9 @@ class ActivationCounts:
         self._dead: dict[str, Any] = {}
         self._layers: list[Any] = []
         for name, layer in _activated(task):
-            self.rows[name] = tf.Variable(tf.zeros([row_size]), trainable=False)
+            self.rows[name] = _observed(tf.zeros([row_size]))
             if _activation_of(layer) in DYING:
-                self._dead[name] = tf.Variable(0.0, trainable=False)
+                self._dead[name] = _observed(0.0)
             # Every call of the layer passes here, whoever calls it.
             layer.call = self._counting(layer.call, name)
             self._layers.append(layer)
@@ -87,6 +87,11 @@ class ActivationCounts:
             return outputs
 
         return counted_call
+
+
+def _observed(value: Any) -> Any:
+    """Return a variable that no checkpoint holds."""
+    return tf.Variable(value, trainable=False, name=OBSERVED)
 
 
 def _activated(task: Task) -> Iterator[tuple[str, Any]]:

@@ -11,7 +11,7 @@ from lightning_tf.checks import checked_choice, checked_integer
 from lightning_tf.optimizers.named_optimizer import NamedOptimizer
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
-from lightning_tf.variables import all_variables, optimizable_variables
+from lightning_tf.variables import OBSERVED, all_variables, optimizable_variables
 
 BINS = 64
 KINDS = ("gradients", "weights", "activations", "all")
@@ -80,7 +80,7 @@ class Histograms:
         }
 
         if self.kind == "activations":
-            self._counts_next = tf.Variable(False, trainable=False)
+            self._counts_next = tf.Variable(False, trainable=False, name=OBSERVED)
             self._activations = ActivationCounts(task, _count, BINS + 2, self._counts_next)
             return
         if self.kind != "gradients":

@@ -15,6 +15,7 @@ from lightning_tf.run.run_state import UNNAMED, everything
 from lightning_tf.seed import random_state, restore_random_state
 from lightning_tf.stage import TRAIN, VALIDATE
 from lightning_tf.variables import (
+    OBSERVED,
     constant_variables,
     device_copies,
     named_weights,
@@ -60,7 +61,9 @@ def note_step(trainer: Trainer, task: Task, window: Window) -> None:
     if not fits:  # only a resumed fit loads these
         known = {name: v for name, v in known.items() if not name.startswith(UNNAMED)}
     handles = _handles([*known.values(), *window.metrics.state().values()]) | constants
-    unnamed = [v for v, _ in used if id(v.handle) not in handles]
+    unnamed = [
+        v for v, _ in used if id(v.handle) not in handles and not v.name.startswith(OBSERVED)
+    ]
 
     training = trainer.training
     if fits and training is not None:

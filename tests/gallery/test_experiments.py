@@ -46,6 +46,20 @@ ALSO = {  # what an experiment shows beside its figure
         and figures["test photos of raccoons that are recognized"] > 0.9
     ),
     "cross_entropy": lambda figures: figures["distance of an update from p - y"] < 1e-6,
+    "tuning": lambda figures: (
+        figures["dead ReLUs, He"] < 0.3
+        and figures["learning rate: 3, too large"] < 0.3
+        and figures["learning rate: 0.001, too small"] < figures["learning rate: 0.03, right"] - 0.1
+        and figures["initializer: zeros"] < 0.2 < 0.85 < figures["initializer: He"]
+        and figures["batch normalization: without"] < 0.3
+        and figures["batch normalization: with"] > 0.8
+        and figures["gap, dropout 0.3"] < figures["gap, nothing"]
+    ),
+    "hyperparameter_search": lambda figures: (
+        figures["best validation loss, random"] < figures["best validation loss, grid"]
+        and figures["epochs, hyperband"] < 1.1 * figures["epochs, random"]
+        and figures["trials, hyperband"] > 1.5 * figures["trials, random"]
+    ),
     "gradient_descent": lambda figures: (
         figures["loss of SGD, rate 0.205, too large"] > 19.25  # where it began
         and figures["loss of SGD, rate 0.005, too small"] > 1

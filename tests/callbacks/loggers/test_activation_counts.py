@@ -83,6 +83,15 @@ def test_counting_changes_no_weight_and_leaves_the_layers():
     assert not any("call" in vars(layer) for layer in counted.model.layers)
 
 
+def test_a_checkpoint_holds_nothing_of_it(tmp_path, caplog):
+    kept = {}
+    for name, logger in (("with", Kept()), ("without", False)):
+        trainer = fitted(Hidden(), logger)
+        kept[name] = set(trainer.snapshot().tensors)
+    assert kept["with"] == kept["without"]
+    assert "no attribute of the task" not in caplog.text
+
+
 def test_the_last_batch_before_the_update_counts_and_validation_does_not():
     class Scaled(Hidden):
         def validation_step(self, batch):
