@@ -6,6 +6,7 @@ from typing import Any
 from lightning_tf.data import VocFolder
 from lightning_tf.exceptions import ConfigurationError
 
+WEIGHTS = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
 FOLDERS = ("raccoon", "raccoon_dataset", "raccoon_dataset-master", ".")
 OTHERS = {
     "cat": ("cats_dogs/train/cats", "PetImages/Cat"),

@@ -94,6 +94,15 @@ EXPERIMENTS: dict[str, Experiment] = {
             seconds=90,
         ),
         Experiment(
+            "networks",
+            IMAGES,
+            "Nine networks counted: layers, weights, products, and what each idea buys",
+            "weights of mobilenet",
+            reached=203_050,
+            margin=0,
+            seconds=15,
+        ),
+        Experiment(
             "feature_maps",
             IMAGES,
             "What a CNN sees: filters, feature maps, Grad-CAM and occlusion on a photo",
@@ -101,6 +110,15 @@ EXPERIMENTS: dict[str, Experiment] = {
             reached=0.615,
             margin=0.06,
             seconds=60,
+        ),
+        Experiment(
+            "detection",
+            IMAGES,
+            "Anchors, non-maximum suppression and RoI pooling on a photo of a raccoon",
+            "mAP50",
+            reached=0.904,
+            margin=0.06,
+            seconds=75,
         ),
         Experiment(
             "overfitting",

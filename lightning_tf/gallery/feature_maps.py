@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 
 from lightning_tf.callbacks import FeatureMaps
 from lightning_tf.data import VocFolder
-from lightning_tf.gallery.animal_photos import animals_table, raccoon_photos
+from lightning_tf.gallery.animal_photos import WEIGHTS, animals_table, raccoon_photos
 from lightning_tf.gallery.quiet_trainer import quiet_trainer
 from lightning_tf.tasks import TransferLearning
 
 BACKBONE, SIDE = "MobileNetV2", 224
-WEIGHTS = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
 FILTERS = "Conv1"
 LAYERS = {  # those whose maps are drawn, and what they are called
     "block_6_expand_relu": "of a middle layer",

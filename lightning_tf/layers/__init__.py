@@ -10,6 +10,7 @@ from lightning_tf.layers.gate_activations import gate_activations
 from lightning_tf.layers.hub_layer import HubLayer
 from lightning_tf.layers.nearest_upsampling import NearestUpsampling
 from lightning_tf.layers.reflection_padding import ReflectionPadding
+from lightning_tf.layers.roi_align import RoIAlign
 from lightning_tf.layers.spectral_normalization import SpectralConv2D, SpectralDense
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "HubLayer",
     "NearestUpsampling",
     "ReflectionPadding",
+    "RoIAlign",
     "SpectralConv2D",
     "SpectralDense",
     "fuse_batch_normalization",

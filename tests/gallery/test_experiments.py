@@ -22,6 +22,11 @@ NEEDS_DATA = {
     "transfer_scenes",
     "walk_forward",
 }  # of the data folder
+    "detection",
+    "feature_maps",
+    "overfitting",
+    "transfer_scenes",
+}  # the folder of real data
 NEEDS_PACKAGE = {"fashion_mnist": Path("/usr/share/datasets/fashion-mnist")}  # Debian's folder
 PUBLIC = {"lightning_tf", *(f"lightning_tf.{n}" for n in ("callbacks", "data", "layers", "tasks"))}
 ALSO = {  # what an experiment shows beside its figure
@@ -44,6 +49,19 @@ ALSO = {  # what an experiment shows beside its figure
         > 1.5 * figures["share of the photos inside the boxes"]
         and figures["share of the photos inside the boxes"] < 0.4
         and figures["test photos of raccoons that are recognized"] > 0.9
+    ),
+    "networks": lambda figures: (
+        figures["million products of mobilenet"] < figures["million products of vgg"] / 3
+        and figures["weights of inception"] < figures["weights of convnet"]
+        and figures["weights of lenet5"] == 62_006  # the paper's 60,000, with three channels
+    ),
+    "detection": lambda figures: (
+        figures["anchors"] == 4806
+        and figures["anchors that learn the object"] > 20
+        and figures["IoU of the best anchor"] > 0.5
+        and figures["boxes before non-maximum suppression"] > 10 * figures["boxes after it"] > 0
+        and figures["IoU of the best box"] > 0.5
+        and figures["distance of RoIAlign from NumPy"] < 1e-4
     ),
     "cross_entropy": lambda figures: figures["distance of an update from p - y"] < 1e-6,
     "tuning": lambda figures: (

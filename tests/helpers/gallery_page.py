@@ -39,6 +39,7 @@ Images go to `runs/gallery/<name>/` (`--output`), the table and a page of all th
 Real data are looked for in the folder that `--data_dir` or the environment variable
 `LIGHTNING_TF_DATA` names. What cannot be had says what is missing, and the others run: the digits
 of MNIST need the extra `datasets`. Seconds are of 2 cores without a GPU.
+[CIFAR-100](gallery/cifar100.md) has its commands and no figure.
 """
 
 
