@@ -15,18 +15,14 @@ from lightning_tf.gallery.gallery_run import GalleryRun
 
 MOST_PHOTO_BYTES = 90_000
 LONGEST = 180  # seconds, on 2 cores
-NEEDS_DATA = {
+NEEDS_DATA = {  # the folder of real data
+    "detection",
     "feature_maps",
     "gates",
     "overfitting",
     "transfer_scenes",
     "walk_forward",
-}  # of the data folder
-    "detection",
-    "feature_maps",
-    "overfitting",
-    "transfer_scenes",
-}  # the folder of real data
+}
 NEEDS_PACKAGE = {"fashion_mnist": Path("/usr/share/datasets/fashion-mnist")}  # Debian's folder
 PUBLIC = {"lightning_tf", *(f"lightning_tf.{n}" for n in ("callbacks", "data", "layers", "tasks"))}
 ALSO = {  # what an experiment shows beside its figure
