@@ -43,6 +43,7 @@ NETWORKS = {
     "resnet": Network(2015, "He et al., https://arxiv.org/abs/1512.03385", 0.8146),
     "mobilenet": Network(2017, "Howard et al., https://arxiv.org/abs/1704.04861", 0.8068),
 }
+FIRST = "mobilenet"  # whose weights are the figure
 TWO_CLASSES = "logistic"  # it tells airplanes from automobiles: another problem
 LABELS = {  # where they would lie over each other: points from the middle, and the side
     "vgg": ((12, 5), "left"),
@@ -80,8 +81,8 @@ def run(folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float
     draw(sizes).savefig(folder / "networks.png", dpi=100)
     (folder / "networks_table.md").write_text(markdown_table(sizes), encoding="utf-8")
     return {
-        "weights of mobilenet": sizes["mobilenet"].weights,
-        **{f"weights of {n}": size.weights for n, size in sizes.items() if n != "mobilenet"},
+        f"thousand weights of {FIRST}": sizes[FIRST].weights / 1e3,
+        **{f"thousand weights of {n}": size.weights / 1e3 for n, size in sizes.items()},
         **{f"million products of {n}": size.products / 1e6 for n, size in sizes.items()},
     }
 

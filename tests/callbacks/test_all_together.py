@@ -39,6 +39,7 @@ from lightning_tf.callbacks import (
 # They need a trial, a server, a folder or a package of their own.
 ELSEWHERE = {"MLflowLogger", "OptunaPruning", "RayReport", "TrackioLogger", "WandbLogger"}
 ELSEWHERE |= {"StochasticWeightAveraging"}  # not beside EMA
+ELSEWHERE |= {"FeatureMaps"}  # of images
 CLOCKS = ("device/", "time")
 
 

@@ -95,6 +95,16 @@ def test_images_may_be_given_and_a_task_of_ones_own_has_them_drawn():
     assert len(figures(rows)["feature_maps/relu"].axes) == 6
 
 
+def test_a_run_is_the_same_with_it_and_without():
+    weights = []
+    for callbacks in ([], [FeatureMaps(images=3)]):
+        task = image_task("convnet")
+        fitted(task, max_epochs=2, seed=0, logger=Rows(), callbacks=callbacks)
+        weights.append(task.model.get_weights())
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_without_a_logger_nothing_is_computed():
     fitted(image_task(), max_epochs=1, callbacks=[FeatureMaps("no such layer")])
 

@@ -48,8 +48,9 @@ ALSO = {  # what an experiment shows beside its figure
     ),
     "networks": lambda figures: (
         figures["million products of mobilenet"] < figures["million products of vgg"] / 3
-        and figures["weights of inception"] < figures["weights of convnet"]
-        and figures["weights of lenet5"] == 62_006  # the paper's 60,000, with three channels
+        and figures["thousand weights of inception"] < figures["thousand weights of convnet"]
+        and figures["thousand weights of lenet5"]
+        == 62.006  # the paper's 60,000, with three channels
     ),
     "detection": lambda figures: (
         figures["anchors"] == 4806
