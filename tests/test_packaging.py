@@ -38,7 +38,13 @@ HEAVY = (
     "wandb",
 )
 
-STARTED = ("__main__", ".cli.run_command", ".cli.option_parser", ".serving.routes")
+STARTED = (
+    "__main__",
+    ".cli.run_command",
+    ".cli.tune_command",
+    ".cli.option_parser",
+    ".serving.routes",
+)
 
 
 @pytest.fixture(scope="module")

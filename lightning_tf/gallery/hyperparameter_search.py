@@ -26,7 +26,7 @@ def run(folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float
         full: Nothing takes longer.
         data_dir: Not needed: scikit-learn carries the images.
     """
-    results = {}
+    results: dict[str, Any] = {}
     for method, trials in TRIALS.items():
         search = HyperparameterSearch(
             SEARCH,
@@ -41,10 +41,10 @@ def run(folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float
     figures = {}
     for method in ("hyperband", "random", "grid"):
         result = results[method]
-        figures[f"best validation loss, {method}"] = float(result.best.value)
+        figures[f"best validation loss, {method}"] = result.best.value
         figures[f"epochs, {method}"] = float(result.epochs)
         figures[f"trials, {method}"] = float(len(result.trials))
-        figures[f"learning rate, {method}"] = float(result.best.values["learning_rate"])
+        figures[f"learning rate, {method}"] = result.best.values["learning_rate"]
     return figures
 
 
