@@ -15,7 +15,7 @@ from lightning_tf.gallery.gallery_run import GalleryRun
 
 MOST_PHOTO_BYTES = 90_000
 LONGEST = 180  # seconds, on 2 cores
-NEEDS_DATA = {"overfitting", "transfer_scenes"}  # the folder of real data
+NEEDS_DATA = {"overfitting", "transfer_scenes", "style_ways"}  # the folder of real data
 NEEDS_PACKAGE = {"fashion_mnist": Path("/usr/share/datasets/fashion-mnist")}  # Debian's folder
 PUBLIC = {"lightning_tf", *(f"lightning_tf.{n}" for n in ("callbacks", "data", "layers", "tasks"))}
 ALSO = {  # what an experiment shows beside its figure
@@ -45,6 +45,10 @@ ALSO = {  # what an experiment shows beside its figure
         and max(value for name, value in figures.items() if "10 times as fast" in name) <= 4
     ),
     "gan_digits": lambda figures: figures["fid"] < 3 and figures["classes_covered"] == 10,
+    "style_ways": lambda figures: (
+        max(value for name, value in figures.items() if "style loss left" in name) < 0.9
+        and figures["content loss, optimize"] < 0.8
+    ),
 }
 
 
