@@ -184,5 +184,14 @@ EXPERIMENTS: dict[str, Experiment] = {
             margin=0.05,
             seconds=40,
         ),
+        Experiment(
+            "style_ways",
+            GENERATING,
+            "A photo painted by optimization, by a network of one style and by one of any",
+            "style loss left, optimize",
+            reached=0.066,
+            margin=0.02,
+            seconds=120,
+        ),
     )
 }

@@ -82,9 +82,10 @@ def run(folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float
     walks = task.to_display_range(task.interpolate(len(WALKS), CLASSES, labels=WALKS, seed=1))
     _figure(recorder.by_epoch, walks).savefig(folder / "gan_digits.png", dpi=100)
 
-    asked = np.arange(MEASURED) % CLASSES
-    test: Any = classifier.data.test_dataset()
-    (images, classes), *_ = test.unbatch().batch(MEASURED).as_numpy_iterator()
+    asked = [number % CLASSES for number in range(MEASURED)]
+    data: Any = classifier.data
+    test = data.test_dataset().unbatch().batch(MEASURED)
+    (images, classes), *_ = test.as_numpy_iterator()
     measured = ("fid", "fid_floor", "classes_covered")
     return {
         "share of samples recognized": recognized(classifier, task.sample(MEASURED, asked), asked),
@@ -109,10 +110,12 @@ def _figure(by_epoch: Mapping[int, NDArray[Any]], walks: NDArray[Any]) -> Any:
         "From one noise to another, in equal steps along the sphere": second,
     }
     figure = Figure(figsize=(7, 7.6))
-    for part, (title, rows) in zip(figure.subfigures(2, 1), parts.items(), strict=True):
+    halves: Any = figure.subfigures(2, 1)
+    for part, (title, rows) in zip(halves, parts.items(), strict=True):
         part.suptitle(title, fontsize=11)
         part.subplots_adjust(left=0.12, right=0.99, bottom=0.01, top=0.9, wspace=0.06, hspace=0.06)
-        for panels, (name, images) in zip(part.subplots(len(rows), CLASSES), rows, strict=True):
+        lines: Any = part.subplots(len(rows), CLASSES)
+        for panels, (name, images) in zip(lines, rows, strict=True):
             panels[0].set_ylabel(name, fontsize=9, rotation=0, ha="right", va="center")
             for axes, image in zip(panels, images, strict=True):
                 axes.imshow(image[..., 0], "gray", vmin=0, vmax=1, interpolation="nearest")

@@ -23,6 +23,7 @@ NEEDS_DATA = {  # the folder of real data
     "transfer_scenes",
     "walk_forward",
 }
+NEEDS_DATA = {"overfitting", "transfer_scenes", "style_ways"}  # the folder of real data
 NEEDS_PACKAGE = {"fashion_mnist": Path("/usr/share/datasets/fashion-mnist")}  # Debian's folder
 PUBLIC = {"lightning_tf", *(f"lightning_tf.{n}" for n in ("callbacks", "data", "layers", "tasks"))}
 ALSO = {  # what an experiment shows beside its figure
@@ -97,6 +98,10 @@ ALSO = {  # what an experiment shows beside its figure
         and max(value for name, value in figures.items() if "10 times as fast" in name) <= 4
     ),
     "gan_digits": lambda figures: figures["fid"] < 3 and figures["classes_covered"] == 10,
+    "style_ways": lambda figures: (
+        max(value for name, value in figures.items() if "style loss left" in name) < 0.9
+        and figures["content loss, optimize"] < 0.8
+    ),
 }
 
 
