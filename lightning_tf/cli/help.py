@@ -62,6 +62,7 @@ MORE_OPTIONS = {
         "also coco or json",
         "--save_images true": "of --data grids of images with their labels; else images with the "
         "boxes drawn in, of detections",
+        "--explain true": "of --data that is texts, a page of HTML with the words that decided",
     },
     "test": {"--quantize MODE": "int8 weights where Keras has them; needs --ckpt_path"},
     "export": {

@@ -15,7 +15,13 @@ from lightning_tf.gallery.gallery_run import GalleryRun
 
 MOST_PHOTO_BYTES = 90_000
 LONGEST = 180  # seconds, on 2 cores
-NEEDS_DATA = {"overfitting", "transfer_scenes", "gates", "walk_forward"}  # the folder of real data
+NEEDS_DATA = {
+    "overfitting",
+    "transfer_scenes",
+    "gates",
+    "walk_forward",
+    "sentiment",
+}  # the folder of real data
 NEEDS_PACKAGE = {"fashion_mnist": Path("/usr/share/datasets/fashion-mnist")}  # Debian's folder
 PUBLIC = {"lightning_tf", *(f"lightning_tf.{n}" for n in ("callbacks", "data", "layers", "tasks"))}
 ALSO = {  # what an experiment shows beside its figure
@@ -39,6 +45,14 @@ ALSO = {  # what an experiment shows beside its figure
         and figures["loss of SGD, rate 0.005, too small"] > 1
         and figures["loss of SGD, rate 0.15, right"] < 1e-6
         and figures["loss of momentum"] < figures["loss of SGD"]
+    ),
+    "sentiment": lambda figures: (
+        figures["test accuracy, words"] < figures["test accuracy, words and pairs"]
+        and figures["probability lost with the tenth that decided"] > 0.5
+        and abs(figures["probability lost with a random tenth"]) < 0.02
+        and figures["distance of the scores' sum from the log-odds"] < 1e-4
+        and figures["weight of excellent"] > 10 * figures["weight of film"] > 0
+        and figures["weight of awful"] < -10 * figures["weight of film"]
     ),
     "walk_forward": lambda figures: (
         figures["error to the naive forecast's, prices"] > 1.1
