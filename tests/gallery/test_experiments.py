@@ -46,6 +46,9 @@ ALSO = {  # what an experiment shows beside its figure
         and figures["loss of SGD, rate 0.15, right"] < 1e-6
         and figures["loss of momentum"] < figures["loss of SGD"]
     ),
+    "service": lambda figures: (
+        figures["difference of a restored model"] == 0 and figures["test accuracy"] > 0.95
+    ),
     "sentiment": lambda figures: (
         figures["test accuracy, words"] < figures["test accuracy, words and pairs"]
         and figures["probability lost with the tenth that decided"] > 0.5
