@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from lightning_tf.tasks.text_classification.text_explanation import (
         TextExplanation as TextExplanation,
     )
-    from lightning_tf.tasks.text_classification.text_explanation import (
-        explanations_page as explanations_page,
-    )
     from lightning_tf.tasks.time_series_forecast.time_series_forecast import (
         TimeSeriesForecast as TimeSeriesForecast,
     )

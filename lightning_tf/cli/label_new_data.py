@@ -83,9 +83,9 @@ def label_new_data(run: str | None, options: Any) -> None:
 
 
 def _explain(task: Any, texts: list[str], target: Path) -> Path:
-    from lightning_tf.tasks import explanations_page
+    from lightning_tf.tasks import TextExplanation
 
-    page = explanations_page(task.explain(texts), "What decided")
+    page = TextExplanation.page(task.explain(texts), "What decided")
     target.write_text(page, encoding="utf-8")
     return target
 

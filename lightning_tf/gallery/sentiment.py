@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lightning_tf.gallery.quiet_trainer import quiet_trainer
 from lightning_tf.gallery.sentiment_figure import sentiment_figure
 from lightning_tf.layers import EmbeddingBag
-from lightning_tf.tasks import TextClassification, TextExplanation, explanations_page
+from lightning_tf.tasks import TextClassification, TextExplanation
 
 EPOCHS, VOCABULARY = 3, 20_000
 ASKED = ("excellent", "funny", "awful", "boring", "waste", "film")
@@ -88,7 +88,7 @@ def run(folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float
     drops = _drops(task, explanations)
 
     shown = _mixed(explanations)[:SHOWN]
-    page = explanations_page(shown, "What decided: reviews of films")
+    page = TextExplanation.page(shown, "What decided: reviews of films")
     (folder / "sentiment_review.html").write_text(page, encoding="utf-8")
     nearest = {word: vectors.nearest(word, 5) for word in ASKED}
     figure = sentiment_figure(vectors, nearest, shown[0], accuracies, drops)

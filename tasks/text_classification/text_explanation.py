@@ -58,32 +58,32 @@ class TextExplanation:
         head = f"<strong>{escape(self.class_name)}</strong> {self.probability:.3f}"
         return f'<p style="line-height:1.7">{head}: {" ".join(spans)}</p>'
 
+    @staticmethod
+    def page(explanations: "Sequence[TextExplanation]", title: str) -> str:
+        """Return a whole page of HTML that shows explanations, one paragraph each.
+
+        Args:
+            explanations: Of `TextClassification.explain`.
+            title: Plain text.
+
+        Example:
+            >>> page = TextExplanation.page(task.explain(["A fine film."]), "What decided")
+            >>> Path("explained.html").write_text(page, encoding="utf-8")
+        """
+        style = "body{font-family:sans-serif;max-width:48rem;margin:auto;padding:1rem}"
+        legend = (
+            "Words <b><u>for</u></b> the class are blue, and bold and underlined where they weigh "
+            "much; words <i>[against]</i> it are orange, in italics and brackets where they do."
+        )
+        body = "\n".join(explanation.html() for explanation in explanations)
+        return (
+            '<!doctype html><html lang="en"><meta charset="utf-8">'
+            f"<title>{escape(title)}</title><style>{style}</style>"
+            f"<h1>{escape(title)}</h1>\n<p>{legend}</p>\n{body}\n</html>\n"
+        )
+
     def _repr_html_(self) -> str:
         return self.html()
-
-
-def explanations_page(explanations: Sequence[TextExplanation], title: str) -> str:
-    """Return a whole page of HTML that shows explanations, one paragraph each.
-
-    Args:
-        explanations: Of `TextClassification.explain`.
-        title: Plain text.
-
-    Example:
-        >>> page = explanations_page(task.explain(["A fine film."]), "What decided")
-        >>> Path("explained.html").write_text(page, encoding="utf-8")
-    """
-    style = "body{font-family:sans-serif;max-width:48rem;margin:auto;padding:1rem}"
-    legend = (
-        "Words <b><u>for</u></b> the class are blue, and bold and underlined where they weigh "
-        "much; words <i>[against]</i> it are orange, in italics and brackets where they do."
-    )
-    body = "\n".join(explanation.html() for explanation in explanations)
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        f"<title>{escape(title)}</title><style>{style}</style>"
-        f"<h1>{escape(title)}</h1>\n<p>{legend}</p>\n{body}\n</html>\n"
-    )
 
 
 def _span(word: str, strength: float) -> str:

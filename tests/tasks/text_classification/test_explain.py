@@ -7,7 +7,7 @@ from helpers.boring import fitted
 from helpers.texts import texts
 
 from lightning_tf.exceptions import ConfigurationError, LightningTFError
-from lightning_tf.tasks import TextClassification, TextExplanation, explanations_page
+from lightning_tf.tasks import TextClassification, TextExplanation
 
 SMALL = {"vocabulary_size": 40, "embedding_size": 8, "units": 8, "batch_size": 8}
 
@@ -112,7 +112,7 @@ def test_html_has_colors_marks_and_no_markup_of_the_text():
     assert "a&amp;b" in html
     assert "0.750" in html
     assert "[film]" not in html
-    page = explanations_page([explanation, explanation], "Two <texts>")
+    page = TextExplanation.page([explanation, explanation], "Two <texts>")
     assert page.count('<p style="line-height') == 2
     assert "Two &lt;texts&gt;" in page
 
