@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from lightning_tf.tasks.text_classification.text_classification import (
         TextClassification as TextClassification,
     )
+    from lightning_tf.tasks.text_classification.text_explanation import (
+        TextExplanation as TextExplanation,
+    )
     from lightning_tf.tasks.time_series_forecast.time_series_forecast import (
         TimeSeriesForecast as TimeSeriesForecast,
     )

@@ -74,6 +74,7 @@ def test_the_examples_of_the_readme_learn_the_digits(code, tmp_path):
 RUN_ELSEWHERE = {"wandb"}  # tests/callbacks/wandb/test_wandb_logger.py, offline
 SLOW = {
     "checkpoints",
+    "from_notebook_to_service",
     "image_classification",
     "loggers",
     "own_task",

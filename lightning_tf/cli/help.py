@@ -82,6 +82,7 @@ MORE_OPTIONS = {
         "boxes drawn in, of detections",
         "--heat_maps METHOD": "of --data such grids with where each class was seen: grad_cam of "
         "TransferLearning, occlusion of any network",
+        "--explain true": "of --data that is texts, a page of HTML with the words that decided",
     },
     "test": {"--quantize MODE": "int8 weights where Keras has them; needs --ckpt_path"},
     "export": {

@@ -28,7 +28,7 @@ def label_new_data(run: str | None, options: Any) -> None:
     Args:
         run: The run's folder; None where the call names none.
         options: Of the call: task, data, data_options, batch_size, ckpt_path, output, format,
-            save_images, heat_maps.
+            save_images, heat_maps, explain.
 
     Raises:
         ConfigurationError: An option is unknown, or nothing says what is trained.
@@ -46,7 +46,12 @@ def label_new_data(run: str | None, options: Any) -> None:
         path = checkpoint_of_run(run, path)
     print(f"checkpoint: {portable(path)}")
 
-    task = _class_of(options.task.class_path).from_checkpoint(path)
+    task: Any = _class_of(options.task.class_path).from_checkpoint(path)
+    if options.explain and not hasattr(task, "explain"):
+        raise ConfigurationError(
+            f"--explain true: {type(task).__name__} has no texts whose words it could explain, as "
+            "TextClassification has; leave the option out."
+        )
     settings = dict(options.data_options or {})
     try:
         table = task.predict(data, batch_size=options.batch_size or 32, **settings)
@@ -73,8 +78,19 @@ def label_new_data(run: str | None, options: Any) -> None:
     elif options.save_images or options.heat_maps:
         image = target.with_suffix(".png")
         written += table.save_image_grid(image, count=None, heat_maps=options.heat_maps)
+    if options.explain:
+        texts = [text.decode() for text in task.new_examples(data, **settings).arrays]
+        written.append(_explain(task, texts, target.with_name("explanations.html")))
     for file in written:
         print(f"{'replaced' if replaced else 'written'}: {portable(str(file))}")
+
+
+def _explain(task: Any, texts: list[str], target: Path) -> Path:
+    from lightning_tf.tasks import TextExplanation
+
+    page = TextExplanation.page(task.explain(texts), "What decided")
+    target.write_text(page, encoding="utf-8")
+    return target
 
 
 def _class_of(path: str) -> type[Task]:

@@ -150,6 +150,7 @@ def _add_options(parser: Any, command: str) -> None:
         parser.add_argument("--format", type=str | None)
         parser.add_argument("--save_images", type=bool, default=False)
         parser.add_argument("--heat_maps", type=str | None)
+        parser.add_argument("--explain", type=bool, default=False)
     if command in ("test", "export"):
         parser.add_argument("--quantize", type=str | None)
     if command == "export":

@@ -162,8 +162,8 @@ class RunCommand:
         _show(values, options)
 
     def _predict(self, built: Namespace, options: Namespace) -> None:
-        for name in ("data_options", "batch_size", "heat_maps"):
-            if options[name] is not None:
+        for name in ("data_options", "batch_size", "heat_maps", "explain"):
+            if options[name] not in (None, False):
                 raise ConfigurationError(f"--{name} goes with --data; leave it out.")
         format = options.format or "npz"
         folder = options.output

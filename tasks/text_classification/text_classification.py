@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from lightning_tf.callback import Callback
-from lightning_tf.checks import checked_fraction, is_number
+from lightning_tf.checks import check_known, checked_fraction, checked_integer, is_number
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.pipeline.batch_checks import watch_labels
 from lightning_tf.data.pipeline.bounded_batches import bounded_batches
@@ -30,8 +30,10 @@ from lightning_tf.tasks.common.metrics import F1, Accuracy, AreaUnderCurve
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.text_classification.choose import choose_text_classifier
 from lightning_tf.tasks.text_classification.export import export_text_classifier
+from lightning_tf.tasks.text_classification.integrated_gradients import IntegratedGradients
 from lightning_tf.tasks.text_classification.mistake_table import MistakeTable
 from lightning_tf.tasks.text_classification.spelled_words import spelled_words
+from lightning_tf.tasks.text_classification.text_explanation import TextExplanation
 from lightning_tf.tasks.text_classification.texts_like import texts_like
 from lightning_tf.tasks.text_classification.vocabulary import Vocabulary
 
@@ -291,6 +293,37 @@ class TextClassification(ClassificationTask):
         texts = batch[0] if isinstance(batch, tuple) else batch
         texts = tf.constant(texts) if isinstance(texts, list) else texts
         return tf.nn.softmax(self._logits(texts, training=False))
+
+    def explain(
+        self, texts: str | Sequence[str], class_name: str | None = None, *, steps: int = 32
+    ) -> list[TextExplanation]:
+        """Return how much each word of texts spoke for a class, by integrated gradients.
+
+        Args:
+            texts: One or several.
+            class_name: The class to explain; None is the most probable one of each text.
+            steps: Of the integral (see `IntegratedGradients`); more are nearer and take longer.
+
+        Returns:
+            An explanation for each text, which a notebook shows as the colored text.
+
+        Raises:
+            ConfigurationError: The class is unknown, or the network does not look up words in one
+                Embedding, such as those of keras-hub and TensorFlow Hub.
+
+        Example:
+            >>> task.explain("A fine film.")[0].strongest(1)
+            [('fine', 2.1)]
+        """
+        if getattr(self, "built", None) is None:
+            raise ConfigurationError(
+                "there is no model yet: fit the task, or take it from a checkpoint."
+            )
+        if class_name is not None:
+            check_known(f"class_name={class_name!r}", class_name, self.class_names or ())
+        gradients = IntegratedGradients(self, checked_integer("steps", steps, least=1))
+        several = [texts] if isinstance(texts, str) else texts
+        return [gradients.explain(text, class_name) for text in several]
 
     def callbacks(self) -> list[Callback]:
         """Bring a table of mistakes and a confusion matrix."""

@@ -224,3 +224,19 @@ def test_lines_of_a_file_are_texts(tmp_path, monkeypatch, capsys):
     code, lines, error = predict(capsys, run, "--data", "new.txt")
     assert code == 0, error
     assert pd.read_csv(files(lines)[0])["text"].tolist() == ["good, fine", "bad"]
+    assert not Path(run, "predictions", "explanations.html").exists()
+
+    code, lines, error = predict(capsys, run, "--data", "new.txt", "--explain", "true")
+    assert code == 0, error
+    page = Path(files(lines)[1]).read_text("utf-8")
+    assert page.count("<p style=") == 2
+    assert "bad</u></b>" in page
+    code, _, error = predict(capsys, run, "--explain", "true")
+    assert code == 2
+    assert "--explain goes with --data" in error
+
+
+def test_what_has_no_words_is_not_explained(run, capsys):
+    code, _, error = predict(capsys, run, "--data", "new", "--explain", "true")
+    assert code == 2
+    assert "ImageClassification has no texts whose words" in error

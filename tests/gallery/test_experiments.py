@@ -20,10 +20,11 @@ NEEDS_DATA = {  # the folder of real data
     "feature_maps",
     "gates",
     "overfitting",
+    "sentiment",
+    "style_ways",
     "transfer_scenes",
     "walk_forward",
 }
-NEEDS_DATA = {"overfitting", "transfer_scenes", "style_ways"}  # the folder of real data
 NEEDS_PACKAGE = {"fashion_mnist": Path("/usr/share/datasets/fashion-mnist")}  # Debian's folder
 PUBLIC = {"lightning_tf", *(f"lightning_tf.{n}" for n in ("callbacks", "data", "layers", "tasks"))}
 ALSO = {  # what an experiment shows beside its figure
@@ -81,6 +82,17 @@ ALSO = {  # what an experiment shows beside its figure
         and figures["loss of SGD, rate 0.005, too small"] > 1
         and figures["loss of SGD, rate 0.15, right"] < 1e-6
         and figures["loss of momentum"] < figures["loss of SGD"]
+    ),
+    "service": lambda figures: (
+        figures["difference of a restored model"] == 0 and figures["test accuracy"] > 0.95
+    ),
+    "sentiment": lambda figures: (
+        figures["test accuracy, words"] < figures["test accuracy, words and pairs"]
+        and figures["probability lost with the tenth that decided"] > 0.5
+        and abs(figures["probability lost with a random tenth"]) < 0.02
+        and figures["distance of the scores' sum from the log-odds"] < 1e-4
+        and figures["weight of excellent"] > 10 * figures["weight of film"] > 0
+        and figures["weight of awful"] < -10 * figures["weight of film"]
     ),
     "walk_forward": lambda figures: (
         figures["error to the naive forecast's, prices"] > 1.1
