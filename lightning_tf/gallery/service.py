@@ -12,7 +12,6 @@ from urllib.request import Request, urlopen
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.datasets import load_digits
 
 from lightning_tf.callbacks import CSVLogger
 from lightning_tf.gallery.quiet_trainer import quiet_trainer
@@ -42,6 +41,8 @@ def run(folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float
     Raises:
         ConfigurationError: The extra `serve` is not installed.
     """
+    from sklearn.datasets import load_digits
+
     shutil.rmtree(folder / "runs", ignore_errors=True)  # of an earlier time
     task = ImageClassification("digits", "mlp")
     logger = CSVLogger(folder / "runs")
