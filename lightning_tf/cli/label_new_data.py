@@ -37,31 +37,10 @@ def label_new_data(run: str | None, options: Any) -> None:
     """
     kind, data = options.format or "csv", Path(local_data(options.data))
     check_format(kind, f"--format {kind}")
-    path = options.ckpt_path
-    if path in (None, *WORDS):
-        if run is None:
-            raise ConfigurationError(
-                "--data needs what is trained: give the folder of a run first, or --ckpt_path."
-            )
-        path = checkpoint_of_run(run, path)
-    print(f"checkpoint: {portable(path)}")
-
-    task: Any = _class_of(options.task.class_path).from_checkpoint(path)
-    if options.explain and not hasattr(task, "explain"):
-        raise ConfigurationError(
-            f"--explain true: {type(task).__name__} has no texts whose words it could explain, as "
-            "TextClassification has; leave the option out."
-        )
+    task = _trained_task(run, options)
     settings = dict(options.data_options or {})
-    try:
-        table = task.predict(data, batch_size=options.batch_size or 32, **settings)
-    except DataError as error:
-        known = set(inspect.signature(task.new_examples).parameters) - {"data"}
-        named = sorted(name for name in known if f"{name}=" in str(error))
-        if not named:
-            raise
-        example = ", ".join(f'"{name}": ...' for name in named)
-        raise DataError(f"{error} Here: --data_options '{{{example}}}'.") from error
+    table = _predictions(task, data, options.batch_size or 32, settings)
+
     output = Path(run or "") / "predictions" if options.output is None else options.output
     target = new_folder(output) / f"predictions.{kind}"
     # What cannot be drawn is refused before anything is written.
@@ -83,6 +62,39 @@ def label_new_data(run: str | None, options: Any) -> None:
         written.append(_explain(task, texts, target.with_name("explanations.html")))
     for file in written:
         print(f"{'replaced' if replaced else 'written'}: {portable(str(file))}")
+
+
+def _trained_task(run: str | None, options: Any) -> Any:
+    """Return the task of the checkpoint, which its first line tells."""
+    path = options.ckpt_path
+    if path in (None, *WORDS):
+        if run is None:
+            raise ConfigurationError(
+                "--data needs what is trained: give the folder of a run first, or --ckpt_path."
+            )
+        path = checkpoint_of_run(run, path)
+    print(f"checkpoint: {portable(path)}")
+
+    task: Any = _class_of(options.task.class_path).from_checkpoint(path)
+    if options.explain and not hasattr(task, "explain"):
+        raise ConfigurationError(
+            f"--explain true: {type(task).__name__} has no texts whose words it could explain, as "
+            "TextClassification has; leave the option out."
+        )
+    return task
+
+
+def _predictions(task: Any, data: Path, batch_size: int, settings: dict[str, Any]) -> Any:
+    """Return the table of predictions; errors name options as the command line spells them."""
+    try:
+        return task.predict(data, batch_size=batch_size, **settings)
+    except DataError as error:
+        known = set(inspect.signature(task.new_examples).parameters) - {"data"}
+        named = sorted(name for name in known if f"{name}=" in str(error))
+        if not named:
+            raise
+        example = ", ".join(f'"{name}": ...' for name in named)
+        raise DataError(f"{error} Here: --data_options '{{{example}}}'.") from error
 
 
 def _explain(task: Any, texts: list[str], target: Path) -> Path:
