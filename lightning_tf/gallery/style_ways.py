@@ -59,7 +59,7 @@ class ImageRecorder(Callback):
 
 
 def run(folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float]:
-    """Paint scikit-learn's photo of a Chinese temple like Van Gogh's Starry Night.
+    """Paint scikit-learn's photo of a Chinese temple in three ways, like a painting.
 
     Args:
         folder: For style_ways.png and style_ways.gif.
@@ -67,7 +67,7 @@ def run(folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float
         data_dir: See `StyleFiles`.
 
     Raises:
-        ConfigurationError: The painting or the photos are missing.
+        ConfigurationError: The photos are missing.
     """
     from sklearn.datasets import load_sample_image
 
@@ -129,11 +129,13 @@ def trained(
     return task
 
 
-def pixels(path: Path) -> NDArray[Any]:
-    """Return an image file's pixels, shape (height, width, 3)."""
+def pixels(painting: Path | NDArray[Any]) -> NDArray[Any]:
+    """Return the pixels of an image, shape (height, width, 3), of a file where it is one."""
+    if not isinstance(painting, Path):
+        return painting
     from PIL import Image
 
-    with Image.open(path) as image:
+    with Image.open(painting) as image:
         return np.asarray(image.convert("RGB"))
 
 
