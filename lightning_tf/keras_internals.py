@@ -111,6 +111,7 @@ def kept_outputs(layers: Iterable[keras.Layer]) -> Iterator[dict[str, Any]]:
     """
     outputs: dict[str, Any] = {}
     chosen = list(layers)
+    before = [layer.__dict__.get("call") for layer in chosen]  # another's, such as of histograms
 
     def keeping(layer: keras.Layer) -> Callable[..., Any]:
         call = layer.call
@@ -126,8 +127,11 @@ def kept_outputs(layers: Iterable[keras.Layer]) -> Iterator[dict[str, Any]]:
     try:
         yield outputs
     finally:
-        for layer in chosen:
-            del layer.__dict__["call"]
+        for layer, call in zip(chosen, before, strict=True):
+            if call is None:
+                del layer.__dict__["call"]
+            else:
+                layer.__dict__["call"] = call
 
 
 def track_variable(layer: keras.Layer, variable: keras.Variable) -> None:

@@ -60,7 +60,7 @@ class PredictionTable:
         self,
         columns: Mapping[str, Any],
         pixels: Callable[[Any], NDArray[np.floating]] | None = None,
-        heat_maps: Callable[..., NDArray[np.floating] | None] | None = None,
+        heat_maps: Callable[..., NDArray[np.floating]] | None = None,
     ) -> None:
         import pandas as pd
 
@@ -205,11 +205,8 @@ class PredictionTable:
                 f"heat_maps={method!r} shows where in an image its class was seen, and these rows "
                 "are not of images with one class each; leave it out."
             )
-        if method == "grad_cam" and self._maps(self._pixels([0]), [0], method) is None:
-            raise ConfigurationError(
-                "heat_maps='grad_cam' needs a TransferLearning whose backbone gives feature maps; "
-                "heat_maps='occlusion' goes with every network."
-            )
+        if method == "grad_cam":
+            self._maps(self._pixels([0]), [0], method)  # raises where there are none
 
     def _maps(self, images: Any, rows: Any, method: str) -> NDArray[np.floating] | None:
         if self._heat_maps is None:

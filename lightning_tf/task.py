@@ -455,9 +455,9 @@ class Task:
         known = set(inspect.signature(self.new_examples).parameters) - {"data"}
         for name in options:
             check_known(f"{type(self).__name__}.predict has no option {name!r}", name, known)
-        return self.own_predictor(batch_size)(data, **options)
+        return self.make_predictor(batch_size)(data, **options)
 
-    def own_predictor(self, batch_size: int) -> Predictor:
+    def make_predictor(self, batch_size: int) -> Predictor:
         """Return the Predictor of `predict`, which keeps what it has traced.
 
         Raises:

@@ -57,6 +57,16 @@ def test_outputs_are_kept_inside_the_block_also_of_layers_in_nested_models():
     assert "call" not in vars(inner.layers[-1])
 
 
+def test_a_layer_whose_outputs_were_kept_has_the_call_that_hid_its_own_before():
+    layer = keras.layers.Dense(1)
+    call = layer.call
+    layer.call = hiding = lambda inputs: call(inputs) + 1.0
+    with internals.kept_outputs([layer]) as outputs:
+        result = layer(np.ones((1, 2)))
+    np.testing.assert_array_equal(outputs[layer.name], result)
+    assert vars(layer)["call"] is hiding
+
+
 def test_a_layer_owns_a_variable_that_was_made_before():
     layer, variable = keras.layers.Dense(1), keras.Variable([1.0])
     internals.track_variable(layer, variable)

@@ -19,6 +19,7 @@ LAYERS = (
     keras.layers.PReLU,
     keras.layers.ELU,
 )
+UNCOUNTED = -1.0  # a share that nothing was measured of
 DYING = (keras.activations.relu, keras.activations.relu6)  # whose units can end at 0 for ever
 
 
@@ -50,14 +51,18 @@ class ActivationCounts:
         for name, layer in _activated(task):
             self.rows[name] = _observed(tf.zeros([row_size]))
             if _activation_of(layer) in DYING:
-                self._dead[name] = _observed(0.0)
+                self._dead[name] = _observed(UNCOUNTED)
             # Every call of the layer passes here, whoever calls it.
             layer.call = self._counting(layer.call, name)
             self._layers.append(layer)
 
     def dead_units(self) -> dict[str, float]:
-        """Return, of each layer of ReLUs, the share that was 0 for all examples of the batch."""
-        return {name: float(share.numpy()) for name, share in self._dead.items()}
+        """Return, of each layer of ReLUs, the share that was 0 for all examples of the batch.
+
+        Layers that no counted step has called are left out.
+        """
+        shares = {name: float(share.numpy()) for name, share in self._dead.items()}
+        return {name: share for name, share in shares.items() if share != UNCOUNTED}
 
     def detach(self) -> None:
         """Leave the layers."""

@@ -49,7 +49,10 @@ def label_new_data(run: str | None, options: Any) -> None:
     draws_itself = options.save_images and not table.has_images
     writer: Any = task.prediction_writer(target.parent, "csv", True) if draws_itself else None
 
-    replaced = target.exists()
+    if options.explain:
+        task.explain([])  # so is a network whose words cannot be explained
+
+    before = set(target.parent.iterdir())
     written: list[Any] = [table.save(target)]
     if writer is not None:
         Trainer(callbacks=[writer], **WITHOUT_RUN).predict(task, data)
@@ -61,7 +64,7 @@ def label_new_data(run: str | None, options: Any) -> None:
         texts = [text.decode() for text in task.new_examples(data, **settings).arrays]
         written.append(_explain(task, texts, target.with_name("explanations.html")))
     for file in written:
-        print(f"{'replaced' if replaced else 'written'}: {portable(str(file))}")
+        print(f"{'replaced' if Path(file) in before else 'written'}: {portable(str(file))}")
 
 
 def _trained_task(run: str | None, options: Any) -> Any:

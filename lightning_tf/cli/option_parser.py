@@ -21,8 +21,8 @@ from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
 HELD_OUT = {"val_data": "val", "test_data": "test"}  # by option
-# Of one fit, and not part of what is trained.
 OF_TUNE = ("search", "method", "trials", "monitor", "mode", "storage", "output")
+# Of one call, and not part of what is trained.
 OF_THE_CALL = (
     *("config", "ckpt_path", "weights_only", "folds", "fold_by", "fold_groups"),
     *OF_TUNE,

@@ -61,8 +61,8 @@ def animals_table(root: Path, raccoons: VocFolder) -> Any:
     chosen = (raccoons.splits or {})["train"].indices[:EACH]
     files = {"raccoon": [str(raccoons.annotations[index].path) for index in chosen]}
     for animal, folders in OTHERS.items():
-        found = [sorted((root / folder).glob("*.jpg")) for folder in folders]
-        files[animal] = [str(path) for path in max(found, key=len)[:EACH]]
+        listed = [sorted((root / folder).glob("*.jpg")) for folder in folders]
+        files[animal] = [str(path) for path in max(listed, key=len)[:EACH]]
         if not files[animal]:
             raise ConfigurationError(
                 f"data_dir={str(root)!r} holds no photos of a {animal}. Get Kaggle's \"Dogs vs. "

@@ -27,7 +27,7 @@ def write_film(path: Path, figures: Iterable[Any], seconds: float = 0.25, dpi: i
         canvas.draw()
         frames.append(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
 
-    # One palette of all frames: a palette for each would let colours flicker.
+    # One palette of all frames: a palette for each would let colors flicker.
     palette = frames[-1].quantize(64)
     frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     durations = [round(1000 * seconds)] * (len(frames) - 1) + [round(1000 * LAST * seconds)]

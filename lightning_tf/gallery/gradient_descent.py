@@ -26,7 +26,7 @@ RATES = {
     "0.15, right": ("sgd", {"learning_rate": 0.15}),
     "0.205, too large": ("sgd", {"learning_rate": 0.205}),  # above 2 / STEEP it leaves the bowl
 }
-LOOKS = (  # they differ without colours
+LOOKS = (  # they differ without colors
     {"color": "#1b5e9b", "marker": "o", "linestyle": "-"},
     {"color": "#c2570c", "marker": "^", "linestyle": "--"},
     {"color": "#2f7d32", "marker": "s", "linestyle": "-."},

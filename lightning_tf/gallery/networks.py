@@ -61,7 +61,7 @@ class Size:
     Attributes:
         layers: With a kernel.
         weights: All of them.
-        products: Multiplications and additions for one image.
+        products: Multiplications for one image.
     """
 
     layers: int

@@ -26,7 +26,10 @@ def served_run(run_folder: Path) -> Iterator[str]:
     """
     command = [sys.executable, "-m", "lightning_tf", "serve", str(run_folder), "--port", "0"]
     log = run_folder / "serve.log"
-    with log.open("w") as said, subprocess.Popen(command, stdout=said, stderr=said) as process:
+    with (
+        log.open("w") as output,
+        subprocess.Popen(command, stdout=output, stderr=output) as process,
+    ):
         try:
             yield _address(process, log)
         finally:

@@ -55,7 +55,7 @@ class StyleFiles:
 
 
 def stained_glass() -> NDArray[np.uint8]:
-    """Draw a window of coloured panes in lead, shape (SIDE, SIDE, 3)."""
+    """Draw a window of colored panes in lead, shape (SIDE, SIDE, 3)."""
     random = np.random.RandomState(0)
     centers = random.uniform(0, SIDE, (PANES, 2))
     places = np.moveaxis(np.mgrid[:SIDE, :SIDE], 0, -1)[:, :, None]  # (SIDE, SIDE, 1, 2)

@@ -21,7 +21,7 @@ UPDATES = 55  # in an epoch of BATCH
 DEEP, UNITS, WIDE = 8, 100, 400  # hidden layers, and units of one
 FEW = 450  # images, of which a network can learn every one
 SEED = 0
-LOOKS = (  # they differ without colours
+LOOKS = (  # they differ without colors
     {"color": "#1b5e9b", "linestyle": "-", "marker": "o"},
     {"color": "#c2570c", "linestyle": "--", "marker": "^"},
     {"color": "#2f7d32", "linestyle": ":", "marker": "s"},

@@ -37,7 +37,8 @@ class RoIAlign(keras.layers.Layer):  # type: ignore[misc]
     """
 
     def __init__(self, size: int = 7, stride: int = 16, samples: int = 2, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        # Keras would round boxes to the compute dtype: in bfloat16 301.3 is 302.
+        super().__init__(autocast=False, **kwargs)
         self.size = checked_integer("size", size, 1)
         self.stride = checked_integer("stride", stride, 1)
         self.samples = checked_integer("samples", samples, 1)
@@ -49,6 +50,7 @@ class RoIAlign(keras.layers.Layer):  # type: ignore[misc]
             maps: What a network makes of the images.
             boxes: x0, y0, x1, y1 in pixels of the input images, shape (batch, boxes, 4).
         """
+        maps = ops.cast(maps, self.compute_dtype)
         boxes = ops.stop_gradient(ops.cast(boxes, "float32")) / self.stride
         across = self._weights(boxes[..., 0], boxes[..., 2], ops.shape(maps)[2])
         down = self._weights(boxes[..., 1], boxes[..., 3], ops.shape(maps)[1])
@@ -82,5 +84,5 @@ class RoIAlign(keras.layers.Layer):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` needs."""
-        own = {"size": self.size, "stride": self.stride, "samples": self.samples}
-        return {**super().get_config(), **own}
+        config = {"size": self.size, "stride": self.stride, "samples": self.samples}
+        return {**super().get_config(), **config}

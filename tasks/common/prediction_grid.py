@@ -49,9 +49,9 @@ class PredictionGrid(StageReport):
         figure = self.draw(scaled, labels, probabilities, task.class_names)
         trainer.log_figure(f"{stage}/predictions", figure)
 
-        heat_maps = getattr(task, "heat_maps", None)
+        grad_cam = getattr(task, "grad_cam", None)
         best = probabilities.argmax(axis=-1)
-        maps = None if heat_maps is None else in_pieces(heat_maps, images, best)
+        maps = None if grad_cam is None else in_pieces(grad_cam, images, best)
         if maps is not None:
             figure = self.draw(scaled, labels, probabilities, task.class_names, maps)
             trainer.log_figure(f"{stage}/heat_maps", figure)

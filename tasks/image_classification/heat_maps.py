@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lightning_tf.checks import checked_choice, checked_integer
 from lightning_tf.data.sources.new_examples import NewExamples
+from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.prediction_table import HEAT_MAPS
 from lightning_tf.task import Task
 from lightning_tf.tasks.image_classification.occlusion import AT_ONCE, PATCHES, occlusion_drops
@@ -23,10 +24,8 @@ class HeatMaps(Task):
 
     value_range: tuple[float, float]
 
-    def heat_maps(
-        self, images: Any, classes: Any, method: str = "grad_cam"
-    ) -> NDArray[np.float32] | None:
-        """Return where in each image a class is seen; None where the network has no Grad-CAM.
+    def heat_maps(self, images: Any, classes: Any, method: str) -> NDArray[np.float32]:
+        """Return where in each image a class is seen.
 
         Args:
             images: Of shape (batch, height, width, channels), in the data's range.
@@ -37,10 +36,22 @@ class HeatMaps(Task):
         Returns:
             Float32 in [0, 1] of shape (batch, rows, columns), to be stretched over the images; the
             hottest place of each is 1, or all are 0 where nothing speaks for the class.
+
+        Raises:
+            ConfigurationError: The method is unknown, or the network has no Grad-CAM.
+
+        Example:
+            >>> maps = task.heat_maps(photos, [0] * len(photos), "occlusion")
         """
         checked_choice("method", method, HEAT_MAPS)
         if method == "grad_cam":
-            return self._grad_cam(images, classes)
+            maps = self.grad_cam(images, classes)
+            if maps is None:
+                raise ConfigurationError(
+                    "heat maps by 'grad_cam' need a TransferLearning whose backbone gives feature "
+                    "maps; 'occlusion' goes with every network."
+                )
+            return maps
         drops = np.maximum(self.occlusion(images, classes), 0.0)
         hottest = drops.max(axis=(1, 2), keepdims=True)
         heat: NDArray[np.float32] = np.divide(
@@ -48,9 +59,7 @@ class HeatMaps(Task):
         )
         return heat
 
-    def heat_maps_of_pixels(
-        self, pixels: Any, classes: Any, method: str
-    ) -> NDArray[np.float32] | None:
+    def heat_maps_of_pixels(self, pixels: Any, classes: Any, method: str) -> NDArray[np.float32]:
         """Return `heat_maps` of images in [0, 1], as a table of predictions draws them."""
         low, high = self.value_range
         return self.heat_maps(low + pixels * (high - low), classes, method)
@@ -60,7 +69,7 @@ class HeatMaps(Task):
     ) -> NDArray[np.float32]:
         """Return how much the prediction of a class falls where a place of the image is covered.
 
-        It takes a prediction for every place: 81 an image by default. See `occlusion_drops`.
+        It takes a prediction for every place: by default some 100 an image. See `occlusion_drops`.
 
         Args:
             images: Of shape (batch, height, width, channels), in the data's range.
@@ -85,7 +94,7 @@ class HeatMaps(Task):
         stride = max(patch // 2, 1) if stride is None else stride
         stride = checked_integer("stride", stride, least=1, most=patch)
 
-        predictor = self.own_predictor(AT_ONCE)
+        predictor = self.make_predictor(AT_ONCE)
         return occlusion_drops(
             lambda batch: predictor.outputs(NewExamples({}, arrays=batch)),
             pixels,
@@ -94,6 +103,6 @@ class HeatMaps(Task):
             stride,
         )
 
-    def _grad_cam(self, images: Any, classes: Any) -> NDArray[np.float32] | None:
-        """Return Grad-CAM heat maps, where a subclass has some."""
+    def grad_cam(self, images: Any, classes: Any) -> NDArray[np.float32] | None:
+        """Return Grad-CAM heat maps, as `heat_maps` does; None where the network has none."""
         return None

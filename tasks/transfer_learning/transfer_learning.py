@@ -135,7 +135,7 @@ class TransferLearning(ImageClassification):
         """Return the images, not features of them."""
         return self.images_data
 
-    def _grad_cam(self, images: Any, classes: Any) -> NDArray[np.float32] | None:
+    def grad_cam(self, images: Any, classes: Any) -> NDArray[np.float32] | None:
         """Return Grad-CAM heat maps of the backbone's last maps; None where it gives vectors."""
         if self.built.to_maps is None:
             return None

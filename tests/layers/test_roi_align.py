@@ -78,3 +78,12 @@ def test_numbers_that_pool_nothing_are_refused():
     for arguments in ({"size": 0}, {"stride": 0}, {"samples": 0}):
         with pytest.raises(ConfigurationError, match="is 0"):
             RoIAlign(**arguments)
+
+
+def test_in_bfloat16_the_boxes_stay_where_they_are():
+    maps = np.zeros((1, 8, 512, 1), "float32")
+    maps[:, :, 250] = 1.0
+    box = np.array([[[1001.0, 0.0, 1001.5, 32.0]]], "float32")  # as bfloat16 1000 to 1000
+    pooled = RoIAlign(1, stride=4, samples=1, dtype="mixed_bfloat16")(maps, box)
+    assert pooled.dtype == "bfloat16"
+    assert float(pooled[0, 0, 0, 0, 0]) == 0.8125
