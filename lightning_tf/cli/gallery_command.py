@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 WRONG_USE, INTERRUPTED = 2, 130  # exit codes
 DATA = "LIGHTNING_TF_DATA"
+ALL = "all"
 
 
 def add_gallery(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -49,15 +50,21 @@ def gallery_command(options: argparse.Namespace) -> int:
     if not options.names:
         print(listing())
         return 0
-    names = list(EXPERIMENTS) if "all" in options.names else list(dict.fromkeys(options.names))
-    for name in names:
-        if name not in EXPERIMENTS:
+    for name in options.names:
+        if name != ALL and name not in EXPERIMENTS:
             print(f"lightning-tf gallery: {_unknown(name)}", file=sys.stderr)
             return WRONG_USE
 
+    names = list(EXPERIMENTS) if ALL in options.names else list(dict.fromkeys(options.names))
     print("lightning-tf gallery: loading TensorFlow", file=sys.stderr, flush=True)
     os.environ.setdefault("MPLBACKEND", "Agg")  # figures go to files
+    from lightning_tf.checks import why_unwritable
     from lightning_tf.gallery.gallery_run import GalleryRun
+
+    reason = why_unwritable(options.output)
+    if reason:
+        print(f"lightning-tf gallery: --output {options.output}: {reason}", file=sys.stderr)
+        return WRONG_USE
 
     run = GalleryRun(
         Path(options.output), full=options.full, data_dir=options.data_dir or os.environ.get(DATA)

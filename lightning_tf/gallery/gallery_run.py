@@ -64,7 +64,12 @@ class GalleryRun:
         folder.mkdir(parents=True, exist_ok=True)
 
         start = time.perf_counter()
-        figures = experiment.run(folder, full=self.full, data_dir=self.data_dir)
+        try:
+            figures = experiment.run(folder, full=self.full, data_dir=self.data_dir)
+        except BaseException:
+            if not any(folder.iterdir()):
+                folder.rmdir()
+            raise
         outcome = Outcome(experiment, figures, time.perf_counter() - start, folder)
 
         self._keep(outcome)

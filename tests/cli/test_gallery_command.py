@@ -44,6 +44,16 @@ def test_an_unknown_name_is_refused_with_the_nearest_one_before_anything_runs(tm
     assert not (tmp_path / "out").exists()
 
 
+def test_what_cannot_be_is_refused_before_anything_runs(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    for words, reason in (
+        (["all", "nonsense"], "'nonsense'"),
+        (["perceptron", "--output", str(tmp_path / "file")], "--output"),
+    ):
+        assert main(["gallery", *words]) == 2
+        assert reason in capsys.readouterr().err
+
+
 def test_an_experiment_runs_into_the_folder_that_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("LIGHTNING_TF_DATA", raising=False)
     add_experiment(monkeypatch, "first", reaching(0.5))

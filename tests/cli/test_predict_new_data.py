@@ -100,7 +100,7 @@ def test_heat_maps_come_on_the_sheet(run, capsys):
     assert Path(files(lines)[1]).read_bytes() != plain
     code, _, error = predict(capsys, run, *given, "--heat_maps", "grad_cam")
     assert code != 0
-    assert "heat_maps='occlusion' goes with every network" in error
+    assert "'occlusion' goes with every network" in error
     assert "--heat_maps goes with --data" in predict(capsys, run, "--heat_maps", "occlusion")[2]
 
 
