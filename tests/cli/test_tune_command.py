@@ -114,9 +114,11 @@ def test_where_every_trial_fails_the_exit_code_says_so(capsys):
     assert pd.read_csv("out/trials.csv")["reason"].str.startswith("NonFiniteLossError").all()
 
 
-def test_data_that_are_not_there_have_the_exit_code_of_fit(capsys):
-    words = ["--task", "ImageClassification", "--data", "nowhere", *FEW]
-    code = main(["fit", *words])
+@pytest.mark.parametrize(("data", "code"), [("nowhere", 2), ("empty", 1)])
+def test_what_is_wrong_with_the_data_has_the_exit_code_of_fit(data, code, capsys):
+    Path("empty").mkdir()
+    words = ["--task", "ImageClassification", "--data", data, *FEW]
+    assert main(["fit", *words]) == code
     assert main(["tune", *words, *RATES, *JUDGED, "--method", "grid", "--output", "out"]) == code
     assert "lightning-tf tune: " in capsys.readouterr().err
 
