@@ -15,7 +15,7 @@ class OptunaPruning(MonitorCallback):
     https://arxiv.org/abs/1810.05934), bad trials cost a few epochs instead of all of them. fit ends
     normally, with its checkpoints and logs; `check_pruned` then raises Optuna's exception.
 
-    Needs ``lightning-tf[tune]``.
+    The newest measurement at the end of an epoch counts. Needs ``lightning-tf[tune]``.
 
     Args:
         trial: The `optuna.Trial`.
@@ -47,7 +47,8 @@ class OptunaPruning(MonitorCallback):
                 "OptunaPruning needs optuna: pip install 'lightning-tf[tune]'"
             ) from error
 
-        super().__init__(monitor)
+        # Once an epoch: Optuna keeps the first value of a step, and an epoch may have several.
+        super().__init__(monitor, check_on_train_epoch_end=True)
         self._pruned = optuna.TrialPruned
         self.trial, self.is_pruned = trial, False
 

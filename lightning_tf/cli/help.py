@@ -63,7 +63,7 @@ MORE_OPTIONS = {
         "--monitor NAME": "the metric that tells which is better, such as val_accuracy",
         "--mode MODE": "max or min; of a loss min where it is left out",
         "--storage URL": "such as sqlite:///study.db: another call, or another process at the same "
-        "time, goes on with the search",
+        "time, goes on with the search, where the draws are no longer those of --seed",
         "--output FOLDER": "where trials.csv, parallel_coordinates.png, best.yaml and the runs go; "
         "tune_0, tune_1, ... where it is left out",
         "--val_data PATH": "a folder or table to validate on, beside that of --data",

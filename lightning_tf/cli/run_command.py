@@ -66,23 +66,13 @@ class RunCommand:
         """
         try:
             options = self._parser.parse(self._given())
-        except ConfigurationError as error:
-            return self._fail(WRONG_USE, error)
-
-        try:
             if options.get("data") is not None:
                 self._label_new_data(options)
                 return 0
             built = self._parser.instantiate(options)
             return getattr(self, f"_{self.command}")(built, options) or 0
         except Exception as error:
-            reason = package_error(error)
-            if reason is None:
-                raise
-            if isinstance(reason, WorkerLostError):
-                return self._fail(TRY_AGAIN, reason)
-            wrong_use = isinstance(reason, ConfigurationError)
-            return self._fail(WRONG_USE if wrong_use else FAILED, reason)
+            return exit_code_of(error, self.command)
 
     def _given(self) -> list[str]:
         """Return the options, those of a run's file before those of the call."""
@@ -110,10 +100,6 @@ class RunCommand:
             path = checkpoint_of_run(self._run, path)
             print(f"checkpoint: {portable(path)}")
         return path
-
-    def _fail(self, code: int, message: object) -> int:
-        print(f"lightning-tf {self.command}: {message}", file=sys.stderr)
-        return code
 
     # ---- the commands
 
@@ -251,6 +237,21 @@ def package_error(error: BaseException | None) -> LightningTFError | None:
     while error is not None and not isinstance(error, LightningTFError):
         error = error.__cause__ or error.__context__
     return error
+
+
+def exit_code_of(error: Exception, command: str) -> int:
+    """Return the exit code of a command that ended with an error, told in one line.
+
+    Raises:
+        Exception: The error, where it is not of this package.
+    """
+    reason = package_error(error)
+    if reason is None:
+        raise error
+    print(f"lightning-tf {command}: {reason}", file=sys.stderr)
+    if isinstance(reason, WorkerLostError):
+        return TRY_AGAIN
+    return WRONG_USE if isinstance(reason, ConfigurationError) else FAILED
 
 
 def _show(metrics: dict[str, float], options: Namespace) -> None:

@@ -9,7 +9,7 @@ from jsonargparse import Namespace
 
 from lightning_tf.callbacks.config_writer import ConfigWriter
 from lightning_tf.cli.option_parser import OptionParser
-from lightning_tf.cli.run_command import FAILED, WRONG_USE, package_error
+from lightning_tf.cli.run_command import FAILED, exit_code_of, package_error
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.storage.location import portable
 from lightning_tf.task import Task
@@ -18,6 +18,8 @@ from lightning_tf.tuning.hyperparameter_search import HyperparameterSearch
 from lightning_tf.tuning.search_result import SearchResult
 
 SEARCH, BEST = "--search.", "best.yaml"
+ROOT = "default_root_dir"
+OF_ROOT = (f"--{ROOT}", f"--trainer.{ROOT}")
 QUIET = ("enable_progress_bar", "enable_model_summary")  # of trials, where the call is silent
 
 
@@ -45,16 +47,14 @@ class TuneCommand:
         """Do it; errors of this package become one line.
 
         Returns:
-            The exit code: 0, 2 where the options are wrong, 1 where no trial came to an end.
+            The exit code: 0, 2 where the options are wrong, 1 where something failed or no trial
+            came to an end.
         """
         try:
             search, trials = self._prepare()
             result = search.run(self._make, trials)
         except Exception as error:
-            reason = package_error(error)
-            if reason is None:
-                raise
-            return self._fail(WRONG_USE, reason)
+            return exit_code_of(error, "tune")
         return self._tell(result)
 
     def _prepare(self) -> tuple[HyperparameterSearch, int | None]:
@@ -79,6 +79,10 @@ class TuneCommand:
             )
         if options.trials is not None and options.trials < 1:
             raise ConfigurationError(f"--trials {options.trials}: give at least 1.")
+        if any(word.partition("=")[0] in OF_ROOT for word in self._words):
+            raise ConfigurationError(
+                f"--{ROOT}: each trial has a folder of its own; use --output FOLDER for all."
+            )
 
         search = HyperparameterSearch(
             ranges,
@@ -90,6 +94,7 @@ class TuneCommand:
             output=options.output,
         )
         self._try_values(search)
+        search.setup = self._setup(search)
         return search, options.trials
 
     def _try_values(self, search: HyperparameterSearch) -> None:
@@ -98,7 +103,7 @@ class TuneCommand:
         Raises:
             ConfigurationError: The message begins with what is searched.
         """
-        first = {name: each.ends[0] for name, each in search.space.items()}
+        first = _first(search)
         for name, each in search.space.items():
             for value in each.ends:
                 try:
@@ -106,6 +111,13 @@ class TuneCommand:
                 except ConfigurationError as error:
                     raise ConfigurationError(f"{SEARCH}{name}={each}: {error}") from error
         self._parser.instantiate(self._options(first))
+
+    def _setup(self, search: HyperparameterSearch) -> str:
+        """Return what all trials have in common, without what may differ between calls."""
+        options = self._options(_first(search))
+        for name in (ROOT, "seed", *QUIET):
+            options.trainer[name] = None
+        return self._parser.config(options)
 
     def _options(self, values: Mapping[str, Any]) -> Namespace:
         return self._parser.parse([*self._words, *_options(values)])
@@ -118,7 +130,7 @@ class TuneCommand:
         for name in QUIET:
             if not any(name in word for word in self._words):
                 options.trainer[name] = False
-        options.trainer.default_root_dir = folder
+        options.trainer[ROOT] = folder
         try:
             built = self._parser.instantiate(options)
         except Exception as error:
@@ -136,13 +148,14 @@ class TuneCommand:
         for path in written:
             print(f"written: {portable(str(path))}")
         if result.best is None:
-            return self._fail(FAILED, "no trial came to its end.")
+            print("lightning-tf tune: no trial came to its end.", file=sys.stderr)
+            return FAILED
         print(f"fit it: lightning-tf fit --config {portable(str(written[-1]))}")
         return 0
 
-    def _fail(self, code: int, message: object) -> int:
-        print(f"lightning-tf tune: {message}", file=sys.stderr)
-        return code
+
+def _first(search: HyperparameterSearch) -> dict[str, Any]:
+    return {name: each.ends[0] for name, each in search.space.items()}
 
 
 def _split(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:

@@ -1,7 +1,6 @@
 """HyperparameterSearch: trains a task again and again with other values, and tells the best."""
 
 import gc
-import json
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -10,30 +9,38 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from lightning_tf.callbacks import OptunaPruning
-from lightning_tf.checks import checked_choice, checked_integer, checked_path, why_unwritable
-from lightning_tf.exceptions import ConfigurationError, DataError, nearest
+from lightning_tf.checks import checked_choice, checked_integer
+from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
+from lightning_tf.tuning.search_folder import checked_output, claim_folder, search_folder
 from lightning_tf.tuning.search_result import (
     COMPLETE,
     FAILED,
     PRUNED,
     RUNNING,
-    TABLE,
     SearchResult,
     Trial,
 )
 from lightning_tf.tuning.search_space import search_space
+from lightning_tf.tuning.study import (
+    SearchError,
+    open_study,
+    optuna_package,
+    quiet_optuna,
+    set_hyperband,
+)
 
 log = logging.getLogger("lightning_tf")
 
 METHODS = ("grid", "random", "tpe", "hyperband")
 MODES = ("min", "max")
-STUDY = "lightning_tf"
-LEAST_EPOCHS = 3  # of Hyperband, whose first look comes after one epoch and the next after three
 SAME_ERRORS = 2  # at the beginning: what no other values will cure
+# Which other values may cure, however often they come.
+OF_VALUES = (FloatingPointError, MemoryError, tf.errors.ResourceExhaustedError)
 
 STATES = {
     "COMPLETE": COMPLETE,
@@ -51,7 +58,10 @@ class HyperparameterSearch:
 
     Each trial is an ordinary fit in this process, in a folder of its own. A trial that fails is
     told and counted, and the next begins. After each trial ``trials.csv`` is written, at the end,
-    Ctrl-C included, ``parallel_coordinates.png`` too.
+    Ctrl-C included, ``parallel_coordinates.png`` too. `run` may be called again, and goes on.
+
+    Each trial ends with `keras.utils.clear_session()`: names of layers begin anew and
+    `keras.config`, but for its dtype policy, is as at Keras' start.
 
     Needs ``lightning-tf[tune]``.
 
@@ -68,8 +78,10 @@ class HyperparameterSearch:
             behind (Li et al., 2018, https://arxiv.org/abs/1603.06560).
         seed: Of the draws.
         storage: Such as ``sqlite:///study.db``: where the trials are kept, so that another call,
-            or another process at the same time, goes on with the search.
+            or another process at the same time, goes on with the search. Trials that follow those
+            of another call draw without the seed.
         output: The folder of table, image and runs; ``tune_0``, ``tune_1``, ... by default.
+        setup: What all trials have in common, as text: a storage that has another is refused.
 
     Raises:
         ConfigurationError: Optuna is not installed, or an argument cannot work.
@@ -96,18 +108,20 @@ class HyperparameterSearch:
         seed: int = 0,
         storage: str | None = None,
         output: str | None = None,
+        setup: str = "",
     ) -> None:
-        _optuna()
+        optuna_package()
         self.space = search_space(search)
         self.monitor = monitor
         self.mode = checked_choice("mode", mode, MODES)
         self.method = checked_choice("method", method, METHODS)
-        self.seed, self.storage = seed, storage
+        self.seed, self.storage, self.setup = seed, storage, setup
         self._grid = {n: v.grid(n) for n, v in self.space.items()} if method == "grid" else None
-        self.folder = _folder(output, storage)
-        self._running: int | None = None  # the number of the trial
+        self._output = checked_output(output, storage)
+        self.folder: Path  # from the first run on, as the study
+        self._study: Any = None
+        self._count = 0  # of trials here
         self._errors: list[str] = []  # of this call's trials; empty of one that did not fail
-        self._prunes = False
 
     @property
     def grid_size(self) -> int | None:
@@ -122,33 +136,65 @@ class HyperparameterSearch:
             trials: How many in this call; None is all of a grid.
 
         Raises:
-            ConfigurationError: Nothing logs the monitor, the storage holds another search, or the
-                first trials all end with the same error.
+            ConfigurationError: Nothing logs the monitor, or the storage holds another search.
+            Exception: What the first trials all end with.
         """
         count = self.grid_size if trials is None else trials
         if count is None:
             raise ConfigurationError(f"method={self.method!r} needs trials: how many to run.")
         checked_integer("trials", count, least=1)
-        study = self._study()
-        self.folder.mkdir(parents=True, exist_ok=True)
+        study = self._begin()
 
-        optuna = _optuna()
+        is_whole = self._grid is not None and study.sampler.is_exhausted(study)
         try:
-            with _quiet(optuna):
+            if is_whole:
+                log.info("every combination of the grid has ended already")
+            else:
+                self._optimize(study, count, make)
+        finally:
+            result = self._result(study)
+            if result.trials:
+                result.save()
+        return result
+
+    def _begin(self) -> Any:
+        """Return the study, of an earlier call where there was one."""
+        if self._study is None:
+            study = self._open()
+            folder = search_folder(self._output)
+            claim_folder(folder, study)
+            self._study, self.folder = study, folder
+        self._errors = []
+        if self._study.trials:
+            log.info("the search goes on after %d trials", len(self._study.trials))
+        return self._study
+
+    def _open(self) -> Any:
+        lines = [f"{name}: {each}" for name, each in self.space.items()]
+        lines += [f"monitor: {self.monitor}", f"mode: {self.mode}", *self.setup.splitlines()]
+        return open_study(
+            method=self.method,
+            mode=self.mode,
+            seed=self.seed,
+            grid=self._grid,
+            storage=self.storage,
+            lines=lines,
+        )
+
+    def _optimize(self, study: Any, count: int, make: Make) -> None:
+        try:
+            with quiet_optuna():
                 study.optimize(
                     lambda trial: self._try(study, trial, make),
                     n_trials=count,
                     catch=(_TrialFailed,),
                     callbacks=[lambda study, trial: self._report(study, trial.number)],
                 )
-        except BaseException:
-            self._abandon(study)
-            raise
-        finally:
-            result = self._result(study)
-            if result.trials:
-                result.save()
-        return result
+        except _Interrupted as interrupted:
+            reason: Any = interrupted.__cause__
+        else:
+            return
+        raise reason
 
     # ---- one trial
 
@@ -156,22 +202,33 @@ class HyperparameterSearch:
         """Run one trial, and return its value."""
         folder = str(self.folder / f"trial_{trial.number}")
         trial.set_user_attr("folder", folder)
-        drawn = {name: each.suggest(trial, name) for name, each in self.space.items()}
-        values = {name: self.space[name].value(each) for name, each in drawn.items()}
+        if trial.number != self._count:
+            # There are trials of another call, which may have drawn by the same seed.
+            study.sampler.reseed_rng()
+        self._count += 1
+        policy = keras.config.dtype_policy()
 
-        self._running = trial.number
         try:
+            drawn = {name: each.suggest(trial, name) for name, each in self.space.items()}
+            values = {name: self.space[name].value(each) for name, each in drawn.items()}
             return self._fit(study, trial, make, values, folder)
-        except (_optuna().TrialPruned, _SearchError):
+        except (optuna_package().TrialPruned, SearchError):
             raise
         except Exception as error:
-            self._refuse_repeated(error)
             reason = f"{type(error).__name__}: {error}"
+            log.debug("trial %d", trial.number, exc_info=True)
             trial.set_user_attr("reason", reason)
+            if self._is_repeated(error, reason):
+                log.error("the first %d trials all ended so: %s", SAME_ERRORS, reason)
+                raise
             raise _TrialFailed(reason) from error
+        except BaseException as error:
+            self._abandon(study, trial)
+            raise _Interrupted from error
         finally:
             # Names of layers begin anew, and what the trial held is free before the next.
             keras.utils.clear_session()
+            keras.config.set_dtype_policy(policy)
             gc.collect()
 
     def _fit(
@@ -179,9 +236,9 @@ class HyperparameterSearch:
     ) -> float:
         trainer, task = make(values, folder)
         if trainer.workers.count > 1:
-            raise _SearchError("a search runs in one process: start it without other workers.")
-        if self.method == "hyperband" and not self._prunes:
-            study.pruner, self._prunes = _hyperband(trainer), True
+            raise SearchError("a search runs in one process: start it without other workers.")
+        if self.method == "hyperband":
+            set_hyperband(study, trainer.max_epochs)
         pruning = _Pruning(trial, self.monitor)
         trainer.add_callback(pruning)
 
@@ -190,22 +247,23 @@ class HyperparameterSearch:
         trial.set_user_attr("epochs", trainer.current_epoch)
         value: float = trainer.callback_metrics[self.monitor]
         if not math.isfinite(value):
-            raise ArithmeticError(f"{self.monitor} is {value}")
+            raise FloatingPointError(f"{self.monitor} is {value}")
         self._errors.append("")
         if trainer.max_epochs is None or trainer.current_epoch < trainer.max_epochs:
             pruning.check_pruned()  # what the last epoch ended anyway is whole
         return value
 
-    def _refuse_repeated(self, error: Exception) -> None:
-        """End the search where its first trials all end with the same wrong option or data.
+    def _is_repeated(self, error: Exception, reason: str) -> bool:
+        """Return whether the first trials all ended with the same error, whatever was drawn."""
+        self._errors.append(reason)
+        return not isinstance(error, OF_VALUES) and self._errors == [reason] * SAME_ERRORS
 
-        Raises:
-            ConfigurationError: They do.
-        """
-        self._errors.append(str(error))
-        is_of_user = isinstance(error, (ConfigurationError, DataError))
-        if is_of_user and self._errors == [str(error)] * SAME_ERRORS:
-            raise _SearchError(f"every trial ends so: {error}") from error
+    def _abandon(self, study: Any, trial: Any) -> None:
+        """End a trial that was interrupted; its combination of a grid is left to a later call."""
+        if self._grid is None:
+            study.tell(trial, state=optuna_package().trial.TrialState.FAIL)
+        else:
+            trial.set_user_attr("interrupted", True)  # a combination that ended is not tried again
 
     def _report(self, study: Any, number: int) -> None:
         """Tell how a trial ended, and write the table."""
@@ -219,59 +277,13 @@ class HyperparameterSearch:
             log.info(text, number, *ended, trial)
         self._result(study).save_table()
 
-    # ---- the study
-
-    def _study(self) -> Any:
-        optuna = _optuna()
-        samplers = {
-            "grid": lambda: optuna.samplers.GridSampler(self._grid, seed=self.seed),
-            "random": lambda: optuna.samplers.RandomSampler(seed=self.seed),
-            "tpe": lambda: optuna.samplers.TPESampler(seed=self.seed),
-            "hyperband": lambda: optuna.samplers.RandomSampler(seed=self.seed),
-        }
-        with _quiet(optuna):
-            try:
-                study = optuna.create_study(
-                    study_name=STUDY,
-                    direction="maximize" if self.mode == "max" else "minimize",
-                    sampler=samplers[self.method](),
-                    pruner=optuna.pruners.NopPruner(),
-                    storage=self.storage,
-                    load_if_exists=True,
-                )
-            except Exception as error:  # of whatever database it is
-                raise ConfigurationError(
-                    f"storage={self.storage!r} cannot be used: {type(error).__name__}: {error}"
-                ) from error
-
-        what = {name: str(each) for name, each in self.space.items()}
-        text = json.dumps({"search": what, "monitor": self.monitor, "mode": self.mode})
-        stored = study.user_attrs.get("search", text)
-        if stored != text:
-            raise ConfigurationError(
-                f"storage={self.storage!r} holds another search, {stored}; give another storage, "
-                "or the same ranges, monitor and mode."
-            )
-        study.set_user_attr("search", text)
-        if study.trials:
-            # The same draws again would be the same trials.
-            study.sampler.reseed_rng()
-            log.info("the search goes on after %d trials", len(study.trials))
-        return study
-
-    def _abandon(self, study: Any) -> None:
-        """Tell a trial that was interrupted; the combination of a grid is left to a later call."""
-        if self._running is not None and self.method != "grid":
-            trial = study.trials[self._running]
-            if not trial.state.is_finished():
-                study.tell(trial.number, state=_optuna().trial.TrialState.FAIL)
-
     def _result(self, study: Any) -> SearchResult:
         trials = [self._trial(each) for each in study.trials]
         return SearchResult(trials, self.space, self.monitor, self.mode, self.folder)
 
     def _trial(self, trial: Any) -> Trial:
-        attrs, state = trial.user_attrs, STATES[trial.state.name]
+        attrs = trial.user_attrs
+        state = FAILED if "interrupted" in attrs else STATES[trial.state.name]
         params = {name: each for name, each in trial.params.items() if name in self.space}
         values = {name: self.space[name].value(each) for name, each in params.items()}
         return Trial(
@@ -287,52 +299,21 @@ class HyperparameterSearch:
         )
 
 
-class _SearchError(ConfigurationError):
-    """Ends the search, not the trial alone."""
-
-
 class _TrialFailed(Exception):
     """Ends a trial alone."""
+
+
+class _Interrupted(BaseException):
+    """Ends the search by its cause, which Optuna would take for the end of the trial."""
 
 
 class _Pruning(OptunaPruning):
     """Ends the search where nothing logs the monitor: no trial would."""
 
     def _missing(self, names: set[str]) -> None:
-        raise _SearchError(
+        raise SearchError(
             f"monitor={self.monitor!r}: nothing logs it.{nearest(self.monitor, names)}"
         )
-
-
-def _hyperband(trainer: Trainer) -> Any:
-    """Return Optuna's pruner, which must know the epochs of a whole trial."""
-    if trainer.max_epochs is None or trainer.max_epochs < LEAST_EPOCHS:
-        raise _SearchError(
-            f"method='hyperband' ends trials after 1, 3, 9, ... of max_epochs, which is "
-            f"{trainer.max_epochs}; give at least {LEAST_EPOCHS}, or another method."
-        )
-    return _optuna().pruners.HyperbandPruner(max_resource=trainer.max_epochs)
-
-
-def _optuna() -> Any:
-    try:
-        import optuna
-    except ImportError as error:
-        raise ConfigurationError(
-            "a search needs optuna: pip install 'lightning-tf[tune]'"
-        ) from error
-    return optuna
-
-
-@contextmanager
-def _quiet(optuna: Any) -> Iterator[None]:
-    """Leave the telling of trials to this package."""
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(level)
 
 
 @contextmanager
@@ -343,25 +324,3 @@ def _only_warnings() -> Iterator[None]:
         yield
     finally:
         log.setLevel(level)
-
-
-def _folder(output: str | None, storage: str | None) -> Path:
-    """Return the folder of a search.
-
-    Raises:
-        ConfigurationError: It holds another one.
-    """
-    if output is None:
-        number = 0
-        while Path(f"tune_{number}").exists():
-            number += 1
-        return Path(f"tune_{number}")
-    folder = Path(checked_path("output", output))
-    if storage is None and (folder / TABLE).exists():
-        raise ConfigurationError(
-            f"output={output!r} holds a search; give another folder, or a storage to go on with it."
-        )
-    reason = why_unwritable(str(folder))
-    if reason:
-        raise ConfigurationError(f"output={output!r}: {reason}")
-    return folder

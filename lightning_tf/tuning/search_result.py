@@ -22,12 +22,13 @@ class Trial:
 
     Attributes:
         number: From 0, in the order in which they began.
-        state: ``complete``, ``pruned``, ``failed``, or ``running`` in another process.
-        value: The newest measurement of the monitor; None where there is none.
+        state: ``complete``, ``pruned``, ``failed``, by Ctrl-C too, or ``running`` in another
+            process.
+        value: The newest measurement of the monitor; None of one that failed or is running.
         values: What was tried, by name.
         labels: The same as it was drawn: choices as text.
-        epochs: How many it took; 0 of one that failed.
-        seconds: Of wall time.
+        epochs: How many it took; of one that failed or is running, those that were measured.
+        seconds: Of wall time; 0 of one that has not ended.
         reason: Why it failed.
         folder: Of its run.
     """

@@ -55,6 +55,20 @@ def test_every_epoch_is_reported_once_and_the_sanity_check_is_not():
     assert trials.trials[0].intermediate_values == {1: 0.5, 2: 0.5, 3: 0.5, 4: 0.5}
 
 
+def test_of_several_validations_in_an_epoch_the_last_is_reported():
+    class Counts(Scores):
+        def on_validation_end(self):
+            self.score += 1
+            super().on_validation_end()
+
+    trial = optuna.create_study().ask()
+    callbacks = [OptunaPruning(trial, "val_score")]
+    checks = {"val_check_interval": 2, "num_sanity_val_steps": 0}
+    fitted(Counts(0.0), max_epochs=2, callbacks=callbacks, **checks)
+    values = trial.study.trials[0].intermediate_values
+    assert values == {1: 2.0, 2: 4.0}
+
+
 def test_a_metric_that_nothing_logs_is_refused():
     trial = optuna.create_study().ask()
     trainer = Trainer(**quiet(max_epochs=1), callbacks=[OptunaPruning(trial, "val_scor")])

@@ -78,6 +78,8 @@ def test_a_monitor_after_a_callback_is_the_callbacks():
         ([*RATES, "--method", "random"], "needs trials"),
         ([*RATES, "--mode", "best"], "mode is 'best'"),
         (["--search.learning_rate", "0.1..0.2", "--method", "grid"], "number of points"),
+        ([*RATES, "--default_root_dir", "runs"], "--default_root_dir: each trial has a folder"),
+        ([*RATES, "--trainer.default_root_dir=runs"], "use --output FOLDER"),
     ],
 )
 def test_what_cannot_be_is_refused_before_work(words, reason, capsys, tmp_path):
@@ -110,6 +112,26 @@ def test_where_every_trial_fails_the_exit_code_says_so(capsys):
     assert "2 trials: 2 failed" in said.out
     assert "no trial came to its end" in said.err
     assert pd.read_csv("out/trials.csv")["reason"].str.startswith("NonFiniteLossError").all()
+
+
+@pytest.mark.parametrize(("data", "code"), [("nowhere", 2), ("empty", 1)])
+def test_what_is_wrong_with_the_data_has_the_exit_code_of_fit(data, code, capsys):
+    Path("empty").mkdir()
+    words = ["--task", "ImageClassification", "--data", data, *FEW]
+    assert main(["fit", *words]) == code
+    assert main(["tune", *words, *RATES, *JUDGED, "--method", "grid", "--output", "out"]) == code
+    assert "lightning-tf tune: " in capsys.readouterr().err
+
+
+def test_a_storage_goes_on_with_the_same_training_alone(capsys):
+    where = ["--storage", "sqlite:///study.db", "--method", "random", "--trials", "1"]
+    call = ["tune", *SMALL, "--search.learning_rate", "0.1..0.5", *JUDGED, *where]
+    assert main(call) == 0
+    assert main([*call, "--seed", "1", "--enable_progress_bar", "false"]) == 0
+    assert "2 trials: 2 complete" in capsys.readouterr().out
+    assert main([*call, "--max_epochs", "2"]) == 2
+    said = capsys.readouterr().err
+    assert "holds another search: there max_epochs: 1, here max_epochs: 2; give" in said
 
 
 def test_without_optuna_the_extra_is_named(monkeypatch, capsys):

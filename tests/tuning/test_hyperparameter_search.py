@@ -2,6 +2,7 @@
 
 import sys
 
+import keras
 import pandas as pd
 import pytest
 from helpers.boring import NumberData, NumberTask, quiet
@@ -104,7 +105,7 @@ def test_the_same_wrong_option_in_the_first_trials_ends_the_search(tmp_path):
     def make(values, folder):
         raise ConfigurationError("data='nowhere' is no folder.")
 
-    with pytest.raises(ConfigurationError, match="every trial ends so: data='nowhere'"):
+    with pytest.raises(ConfigurationError, match="data='nowhere'"):
         search(output=str(tmp_path / "out")).run(make, trials=50)
     assert len(pd.read_csv(tmp_path / "out" / "trials.csv")) == 2
 
@@ -117,6 +118,101 @@ def test_a_monitor_that_nothing_logs_is_refused_in_the_first_trial(tmp_path):
     ):
         wrong.run(maker(seen=seen), trials=5)
     assert len(seen) == 1
+
+
+def test_a_programming_error_in_the_first_trials_ends_the_search_as_itself(tmp_path, caplog):
+    def make(values, folder):
+        return undefined_name  # noqa: F821
+
+    with pytest.raises(NameError, match="undefined_name"):
+        search(output=str(tmp_path / "out")).run(make, trials=50)
+    table = pd.read_csv(tmp_path / "out" / "trials.csv")
+    assert table["reason"].str.startswith("NameError: ").tolist() == [True, True]
+    assert "the first 2 trials all ended so: NameError" in caplog.text
+
+
+def test_every_trial_begins_with_the_dtype_policy_of_the_call(tmp_path):
+    seen = []
+
+    def make(values, folder):
+        seen.append(keras.config.dtype_policy().name)
+        return maker()(values, folder)
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        search(output=str(tmp_path / "out")).run(make, trials=2)
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert seen == ["mixed_bfloat16"] * 2
+
+
+def test_a_second_run_goes_on_after_the_first_and_prunes_too(tmp_path):
+    hyperband = search(method="hyperband", output=str(tmp_path / "out"))
+    hyperband.run(maker(epochs=9), trials=4)
+    result = hyperband.run(maker(epochs=9), trials=12)
+    assert [trial.number for trial in result.trials] == list(range(16))
+    assert len({trial.values["rate"] for trial in result.trials}) == 16
+    assert "pruned" in {trial.state for trial in result.trials[4:]}
+
+
+def test_hyperband_prunes_in_the_second_run_of_a_storage(tmp_path):
+    where = {"storage": f"sqlite:///{tmp_path}/study.db", "output": str(tmp_path / "out")}
+    search(method="hyperband", **where).run(maker(epochs=9), trials=6)
+    result = search(method="hyperband", **where).run(maker(epochs=9), trials=12)
+    assert "pruned" in {trial.state for trial in result.trials[6:]}
+
+
+def test_a_second_run_counts_its_own_errors(tmp_path):
+    def make(values, folder):
+        raise ConfigurationError("no.")
+
+    again = search(output=str(tmp_path / "out"))
+    again.run(make, trials=1)
+    assert len(again.run(make, trials=1).trials) == 2
+
+
+def test_a_grid_that_has_ended_trains_nothing_again(tmp_path):
+    where = {"storage": f"sqlite:///{tmp_path}/study.db", "output": str(tmp_path / "out")}
+    space, seen = {"rate": [0.1, 0.5]}, []
+    search(space, method="grid", **where).run(maker())
+    result = search(space, method="grid", **where).run(maker(seen=seen))
+    assert not seen
+    assert result.best.values == {"rate": 0.5}
+
+
+def test_an_interrupted_combination_of_a_grid_is_told_and_tried_again(tmp_path):
+    def interrupted(values, folder):
+        if folder.endswith("trial_1"):
+            raise KeyboardInterrupt
+        return maker()(values, folder)
+
+    where = {"storage": f"sqlite:///{tmp_path}/study.db", "output": str(tmp_path / "out")}
+    space = {"rate": [0.1, 0.5, 0.9]}
+    with pytest.raises(KeyboardInterrupt):
+        search(space, method="grid", **where).run(interrupted)
+    table = pd.read_csv(tmp_path / "out" / "trials.csv")
+    assert table["state"].tolist() == ["complete", "failed"]
+    assert table["reason"].tolist()[1] == "interrupted"
+
+    trials = search(space, method="grid", seed=7, **where).run(maker()).trials
+    complete = [trial.values["rate"] for trial in trials if trial.state == "complete"]
+    assert sorted(complete) == [0.1, 0.5, 0.9]
+    assert [trial.state for trial in trials].count("failed") == 1
+
+
+def test_two_that_share_a_storage_at_once_draw_different_values(tmp_path):
+    where = {"storage": f"sqlite:///{tmp_path}/study.db", "method": "random"}
+    other = search(**where, output=str(tmp_path / "b"))
+
+    def make(values, folder):
+        if folder.endswith("trial_0"):
+            other.run(maker(), trials=2)
+        return maker()(values, folder)
+
+    result = search(**where, output=str(tmp_path / "a")).run(make, trials=2)
+    assert len({trial.values["rate"] for trial in result.trials}) == 4
 
 
 def test_an_interrupted_search_keeps_what_was_done_and_goes_on_in_its_storage(tmp_path):
@@ -150,6 +246,28 @@ def test_a_folder_that_holds_a_search_is_refused(tmp_path):
     search(output=str(tmp_path)).run(maker(), trials=1)
     with pytest.raises(ConfigurationError, match="holds a search"):
         search(output=str(tmp_path))
+
+
+def test_a_folder_of_another_search_is_refused_with_a_storage_too(tmp_path):
+    search(output=str(tmp_path / "old")).run(maker(), trials=1)
+    new = search(storage=f"sqlite:///{tmp_path}/new.db", output=str(tmp_path / "old"))
+    with pytest.raises(ConfigurationError, match="holds another search; give another folder"):
+        new.run(maker(), trials=1)
+
+
+def test_two_searches_at_once_have_folders_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    searches = [search(), search()]
+    for each in searches:
+        each.run(maker(), trials=1)
+    assert [str(each.folder) for each in searches] == ["tune_0", "tune_1"]
+
+
+def test_a_storage_of_another_setup_is_refused_with_what_differs(tmp_path):
+    where = {"storage": f"sqlite:///{tmp_path}/study.db", "output": str(tmp_path / "out")}
+    search(setup="data: digits\nepochs: 1", **where).run(maker(), trials=1)
+    with pytest.raises(ConfigurationError, match="there epochs: 1, here epochs: 2; give"):
+        search(setup="data: digits\nepochs: 2", **where).run(maker(), trials=1)
 
 
 def test_hyperband_without_epochs_to_save_is_refused(tmp_path):
