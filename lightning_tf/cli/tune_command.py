@@ -55,6 +55,10 @@ class TuneCommand:
             result = search.run(self._make, trials)
         except Exception as error:
             return exit_code_of(error, "tune")
+        except KeyboardInterrupt:
+            kept = "" if "--storage" in " ".join(self._words) else " with --storage from the start"
+            print(f"lightning-tf tune: Ctrl-C ends the search; the same command{kept} goes on.")
+            raise
         return self._tell(result)
 
     def _prepare(self) -> tuple[HyperparameterSearch, int | None]:
@@ -72,6 +76,12 @@ class TuneCommand:
                 "give something to search, such as --search.learning_rate '0.0001..0.1 log' or "
                 "--search.network mlp,convnet."
             )
+        for name in ranges:
+            if not name.startswith(("task.", "trainer.")) or name == f"trainer.{ROOT}":
+                raise ConfigurationError(
+                    f"{SEARCH}{name}: no option of the task or of the Trainer that trials may "
+                    "differ in."
+                )
         if options.monitor is None:
             raise ConfigurationError(
                 "--monitor is missing: the metric that tells which trial is better, such as "
@@ -107,10 +117,12 @@ class TuneCommand:
         for name, each in search.space.items():
             for value in each.ends:
                 try:
-                    self._parser.parse([*self._words, *_options({**first, name: value})])
-                except ConfigurationError as error:
-                    raise ConfigurationError(f"{SEARCH}{name}={each}: {error}") from error
-        self._parser.instantiate(self._options(first))
+                    self._parser.instantiate(self._options({**first, name: value}))
+                except Exception as error:
+                    if package_error(error) is None:
+                        raise
+                    reason = f"{SEARCH}{name}={each}: {package_error(error)}"
+                    raise ConfigurationError(reason) from error
 
     def _setup(self, search: HyperparameterSearch) -> str:
         """Return what all trials have in common, without what may differ between calls."""

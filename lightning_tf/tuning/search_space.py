@@ -15,6 +15,7 @@ from lightning_tf.exceptions import ConfigurationError
 RANGE = re.compile(r"\s*(?P<low>\S+?)\s*\.\.\s*(?P<high>\S+)(?P<words>(?:\s+\S+)*)\s*")
 WORDS = re.compile(r"(?P<log>\s+log)?(?:\s+(?P<points>\d+)(?:\s+points?)?)?(?P<log_last>\s+log)?")
 SCIENTIFIC = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
+MOST_POINTS = 1000
 FORMS = "give LOW..HIGH, LOW..HIGH log, LOW..HIGH 5 points, or choices such as mlp,convnet"
 
 
@@ -83,7 +84,8 @@ class Range:
         return [self.low, self.high]
 
     def __str__(self) -> str:
-        return f"{self.low}..{self.high}{' log' * self.log}"
+        points = "" if self.points is None else f" {self.points} points"
+        return f"{self.low}..{self.high}{' log' * self.log}{points}"
 
 
 @dataclass(frozen=True)
@@ -147,10 +149,12 @@ def search_space(search: Mapping[str, Any]) -> dict[str, Values]:
 
 
 def _values(what: str, value: Any) -> Values:
-    if isinstance(value, str) and ".." in value:
+    is_range = isinstance(value, str) and ".." in value and "," not in value  # nor ../digits,iris
+    if is_range:
         match = RANGE.fullmatch(value)
         words = WORDS.fullmatch(match["words"].rstrip()) if match is not None else None
-        if match is None or words is None or (words["log"] and words["log_last"]):
+        is_unclear = "..." in value or "_" in value  # 1...5 could be from 1 to 0.5
+        if is_unclear or match is None or words is None or (words["log"] and words["log_last"]):
             raise ConfigurationError(f"{what} is no range; {FORMS}.")
         is_log = bool(words["log"] or words["log_last"])
         return _range(what, match["low"], match["high"], is_log, words["points"])
@@ -169,8 +173,8 @@ def _range(what: str, low: str, high: str, is_log: bool, points: str | None) -> 
         raise ConfigurationError(f"{what}: the second bound must be above the first.")
     if is_log and numbers[0] <= 0:
         raise ConfigurationError(f"{what}: a logarithmic range begins above 0.")
-    if points is not None and int(points) < 2:
-        raise ConfigurationError(f"{what}: give at least 2 points.")
+    if points is not None and not 2 <= int(points) <= MOST_POINTS:
+        raise ConfigurationError(f"{what}: give at least 2 points and at most {MOST_POINTS}.")
     if is_integer:
         numbers = [int(low), int(high)]
     return Range(
@@ -189,8 +193,9 @@ def _choices(what: str, value: Any) -> Choices:
     if isinstance(value, Mapping) or not isinstance(value, Sequence):
         raise ConfigurationError(f"{what} got {describe(value)}; {FORMS}.")
     by_label = {_text(each): each for each in value}
-    if len(by_label) < 2:
-        raise ConfigurationError(f"{what}: one choice is no search; give at least 2, or set it.")
+    if len(by_label) < max(2, len(value)):
+        which = "one choice is no search" if len(value) < 2 else "some choices are the same"
+        raise ConfigurationError(f"{what}: {which}; give at least 2 that differ, or set it.")
     return Choices(by_label)
 
 

@@ -87,7 +87,8 @@ def open_study(
             )
         except Exception as error:  # of whatever database it is
             raise ConfigurationError(
-                f"storage={storage!r} cannot be used: {type(error).__name__}: {error}"
+                f"storage={storage!r} cannot be used: {type(error).__name__}: {error} Give a URL "
+                "of SQLAlchemy, such as sqlite:///study.db."
             ) from error
 
     stored = study.user_attrs.get("search", lines)
