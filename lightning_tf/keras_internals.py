@@ -8,7 +8,7 @@ changed. TensorFlow's are in tensorflow_internals.py.
 import random
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from types import SimpleNamespace
@@ -99,34 +99,33 @@ def producing_layer(tensor: keras.KerasTensor) -> keras.Layer:
 
 
 @contextmanager
-def kept_outputs(layers: Iterable[keras.Layer]) -> Iterator[dict[str, Any]]:
-    """Keep what layers give inside the block, the last call of each, by the layers' names.
+def kept_outputs(layers: Mapping[str, keras.Layer]) -> Iterator[dict[str, Any]]:
+    """Keep what layers give inside the block, the last call of each, by their keys.
 
     A layer inside a nested model has no output that another model could be made of: feature maps of
     a backbone would be out of reach. Keras calls `layer.call`, which an attribute of the object
     hides; outside of a traced function only.
 
     Args:
-        layers: Of different names.
+        layers: Different ones.
     """
     outputs: dict[str, Any] = {}
-    chosen = list(layers)
 
-    def keeping(layer: keras.Layer) -> Callable[..., Any]:
+    def keeping(key: str, layer: keras.Layer) -> Callable[..., Any]:
         call = layer.call
 
         def keep(*args: Any, **kwargs: Any) -> Any:
-            outputs[layer.name] = call(*args, **kwargs)
-            return outputs[layer.name]
+            outputs[key] = call(*args, **kwargs)
+            return outputs[key]
 
         return keep
 
-    for layer in chosen:
-        layer.__dict__["call"] = keeping(layer)
+    for key, layer in layers.items():
+        layer.__dict__["call"] = keeping(key, layer)
     try:
         yield outputs
     finally:
-        for layer in chosen:
+        for layer in layers.values():
             del layer.__dict__["call"]
 
 
