@@ -33,9 +33,9 @@ RANK = 4  # of images and of their feature maps: (batch, height, width, channels
 class FeatureMaps(Callback):
     """Logs filters and feature maps of convolutions as figures, every few epochs.
 
-    Loggers get ``filters/<layer>`` and ``feature_maps/<layer>``. A layer whose name another one has
-    too goes by its place, ``inner/conv`` for the one inside the model ``inner``. Filters of one or three input
-    channels are drawn as images; of others there is a row for each of the first filters and a
+    Loggers get ``filters/<layer>`` and ``feature_maps/<layer>``. Where layers share a name, each
+    goes by its place: ``inner/conv`` is the one in the model ``inner``. Filters of one or three
+    input channels are drawn as images; of others there is a row for each of the first filters and a
     column for each of their first input channels. Each filter and each map is drawn between its own
     lowest and highest value. A layer with a kernel of 1 x 1 has no filters to draw.
 
