@@ -145,8 +145,8 @@ class FeatureMaps(Callback):
                 task.predict_step(images)
             except (ValueError, tf.errors.InvalidArgumentError) as error:
                 raise ConfigurationError(
-                    f"FeatureMaps: {step} does not take images of shape {np.shape(images)}: "
-                    f"{error} Give images= of the shape of the task's own, or a number of these."
+                    f"FeatureMaps: {step} does not take images of shape {np.shape(images)}; give "
+                    f"images= of the shape of the task's own, or a number of these: {error}"
                 ) from error
 
         for name in chosen:

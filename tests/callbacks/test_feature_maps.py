@@ -134,7 +134,7 @@ def test_layers_without_maps_and_images_of_another_shape_are_refused_before_trai
         (FeatureMaps("logits"), r"'logits' gives \(1, 2\)"),
         (
             FeatureMaps(images=np.zeros((2, 8, 8, 1), "float32")),
-            r"does not take images of shape \(2, 8, 8, 1\): .*Give images=",
+            r"does not take images of shape \(2, 8, 8, 1\); give images= of .* these: .*incompat",
         ),
     ):
         task = image_task()
