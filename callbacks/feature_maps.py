@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from lightning_tf.callback import Callback
@@ -31,8 +33,9 @@ RANK = 4  # of images and of their feature maps: (batch, height, width, channels
 class FeatureMaps(Callback):
     """Logs filters and feature maps of convolutions as figures, every few epochs.
 
-    Loggers get ``filters/<layer>`` and ``feature_maps/<layer>``. Filters of one or three input
-    channels are drawn as images; of others there is a row for each of the first filters and a
+    Loggers get ``filters/<layer>`` and ``feature_maps/<layer>``. Where layers share a name, each
+    goes by its place: ``inner/conv`` is the one in the model ``inner``. Filters of one or three
+    input channels are drawn as images; of others there is a row for each of the first filters and a
     column for each of their first input channels. Each filter and each map is drawn between its own
     lowest and highest value. A layer with a kernel of 1 x 1 has no filters to draw.
 
@@ -50,8 +53,9 @@ class FeatureMaps(Callback):
         every_n_epochs: How often.
 
     Raises:
-        ConfigurationError: A number is out of range; when fit starts, there is no such layer, or
-            the batches are no images.
+        ConfigurationError: A number is out of range, or there is no layer or image to draw; when
+            fit starts, there is no such layer, it gives no maps, or the model does not take the
+            images.
 
     Example:
         >>> callback = FeatureMaps(["conv2d"], every_n_epochs=5)
@@ -69,10 +73,11 @@ class FeatureMaps(Callback):
         channels: int = 32,
         every_n_epochs: int = 1,
     ) -> None:
-        self.layers = [layers] if isinstance(layers, str) else layers
-        is_array = isinstance(images, np.ndarray)
+        self.layers = _checked_names(layers)
         self.images: Any = (
-            images if is_array else checked_integer("FeatureMaps: images", images, least=1)
+            _checked_images(images)
+            if isinstance(images, np.ndarray)
+            else checked_integer("FeatureMaps: images", images, least=1)
         )
         self.channels = checked_integer("FeatureMaps: channels", channels, least=1)
         self.every_n_epochs = checked_integer(
@@ -81,10 +86,12 @@ class FeatureMaps(Callback):
         self._images: NDArray[Any] | None = None
 
     def on_fit_start(self, trainer: Trainer, task: Task) -> None:
-        """Find the layers and the images, before any training."""
+        """Find the layers and the images and try them, before any training."""
         if trainer.loggers:
             self.chosen_layers(task)
-            self._images = self._read_images(task)
+            images = self._read_images(task)
+            self.feature_maps(task, images)
+            self._images = images
 
     def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
         """Log the figures, where they are due."""
@@ -110,7 +117,7 @@ class FeatureMaps(Callback):
             Arrays of shape (height, width, input channels, filters), without those of 1 x 1. A
             filter of a depthwise convolution has one input channel.
         """
-        kernels = {layer.name: _kernel(layer) for layer in self.chosen_layers(task)}
+        kernels = {name: _kernel(layer) for name, layer in self.chosen_layers(task).items()}
         return {
             name: kernel
             for name, kernel in kernels.items()
@@ -128,25 +135,32 @@ class FeatureMaps(Callback):
             Arrays of shape (batch, rows, columns, channels).
 
         Raises:
-            ConfigurationError: `predict_step` leaves a layer out, or it gives no maps.
+            ConfigurationError: `predict_step` does not take the images or leaves a layer out, or it
+                gives no maps.
         """
         chosen = self.chosen_layers(task)
+        step = f"{type(task).__name__}.predict_step"
         with kept_outputs(chosen) as outputs:
-            task.predict_step(images)
-
-        for layer in chosen:
-            shape = getattr(outputs.get(layer.name), "shape", None)
-            if shape is None or len(shape) != RANK:
-                gives = "is not used" if layer.name not in outputs else f"gives {shape}"
+            try:
+                task.predict_step(images)
+            except (ValueError, tf.errors.InvalidArgumentError) as error:
                 raise ConfigurationError(
-                    f"FeatureMaps: layer {layer.name!r} {gives} in "
-                    f"{type(task).__name__}.predict_step, and feature maps are (batch, rows, "
-                    f"columns, channels). {_known(task)}"
+                    f"FeatureMaps: {step} does not take images of shape {np.shape(images)}; give "
+                    f"images= of the shape of the task's own, or a number of these: {error}"
+                ) from error
+
+        for name in chosen:
+            shape = getattr(outputs.get(name), "shape", None)
+            if shape is None or len(shape) != RANK:
+                gives = "is not used" if name not in outputs else f"gives {shape}"
+                raise ConfigurationError(
+                    f"FeatureMaps: layer {name!r} {gives} in {step}, and feature maps are (batch, "
+                    f"rows, columns, channels). {_known(task)}"
                 )
         return {name: np.asarray(maps, np.float32) for name, maps in outputs.items()}
 
-    def chosen_layers(self, task: Task) -> list[keras.Layer]:
-        """Return the layers that are looked at.
+    def chosen_layers(self, task: Task) -> dict[str, keras.Layer]:
+        """Return the layers that are looked at, by name.
 
         Raises:
             ConfigurationError: The task has no such layer, or no convolution at all.
@@ -155,17 +169,16 @@ class FeatureMaps(Callback):
         if self.layers is not None:
             for name in self.layers:
                 if name not in known:
-                    convolutions = [layer.name for layer in _convolutions(task)]
                     raise ConfigurationError(
                         f"FeatureMaps: {type(task).__name__} has no layer {name!r}; its "
-                        f"convolutions are these.{nearest(name, convolutions)}"
+                        f"convolutions are these.{nearest(name, _convolutions(known))}"
                     )
-            return [known[name] for name in self.layers]
+            return {name: known[name] for name in self.layers}
 
-        convolutions = _convolutions(task)
+        convolutions = _convolutions(known)
         if not convolutions:
             raise ConfigurationError(f"FeatureMaps: {_known(task)} Leave the callback out.")
-        return list(dict.fromkeys((convolutions[0], convolutions[-1])))
+        return {name: known[name] for name in (convolutions[0], convolutions[-1])}
 
     def _read_images(self, task: Task) -> NDArray[Any]:
         images: NDArray[Any] = self.images
@@ -176,30 +189,76 @@ class FeatureMaps(Callback):
             dataset = data.dataset_for("train") if dataset is None else dataset
             batch = next(iter(next(iter(by_name(dataset).values())).unbatch().batch(self.images)))
             images = np.asarray(batch[0] if isinstance(batch, (tuple, list)) else batch)
-        if images.ndim != RANK:
-            raise ConfigurationError(
-                f"FeatureMaps: the inputs are of shape {images.shape}; it draws what convolutions "
-                "make of images, (images, height, width, channels). Give images=, or leave it out."
-            )
-        return images
+        return _checked_images(images)
+
+
+def _checked_names(layers: Any) -> list[str] | None:
+    """Return names of layers, of which there must be one."""
+    if layers is None:
+        return None
+    names = [layers] if isinstance(layers, str) else layers
+    is_some = isinstance(names, (list, tuple, set, frozenset)) and len(names) > 0
+    if not is_some or not all(isinstance(name, str) for name in names):
+        raise ConfigurationError(
+            f"FeatureMaps: layers={layers!r} names no layers; give names as a str or a list of "
+            "str, or leave it out for the first and the last convolution."
+        )
+    return list(names)
+
+
+def _checked_images(images: NDArray[Any]) -> NDArray[Any]:
+    """Return images, of which there must be one."""
+    if images.ndim != RANK:
+        raise ConfigurationError(
+            f"FeatureMaps: the inputs are of shape {images.shape}; it draws what convolutions "
+            "make of images, (images, height, width, channels). Give images=, or leave it out."
+        )
+    if not images.size:
+        raise ConfigurationError(
+            f"FeatureMaps: images of shape {images.shape} are none; give at least one, or leave "
+            "images= out."
+        )
+    return images
 
 
 def _layers(task: Task) -> dict[str, keras.Layer]:
-    """Return the layers of a task's models by name, the first of each name."""
-    known: dict[str, keras.Layer] = {}
-    for _, component in shown_components(task):
+    """Return the layers of a task's models by name; where names repeat, by their place."""
+    found: dict[int, tuple[keras.Layer, str, str]] = {}
+    for attribute, component in shown_components(task):
         if isinstance(component, keras.Layer):
-            for layer in flat_layers(component):
-                known.setdefault(layer.name, layer)
+            for layer, place in _places(component):
+                found.setdefault(id(layer), (layer, place, f"{attribute}/{place}"))
+
+    known: dict[str, keras.Layer] = {}
+    names = Counter(layer.name for layer, _, _ in found.values())
+    places = Counter(place for _, place, _ in found.values())
+    for layer, place, whole in found.values():
+        unique = layer.name if names[layer.name] == 1 else place if places[place] == 1 else whole
+        # Two layers of one name in the same layer, which only a user's own class can have.
+        count = sum(name.partition("#")[0] == unique for name in known)
+        known[f"{unique}#{count + 1}" if count else unique] = layer
     return known
 
 
-def _convolutions(task: Task) -> list[keras.Layer]:
-    return [layer for layer in _layers(task).values() if isinstance(layer, CONVOLUTIONS)]
+def _places(root: keras.Layer) -> Iterator[tuple[keras.Layer, str]]:
+    """Yield a layer and those in it, each with the names of those around it but the first."""
+    places = {id(root): ""}
+    layers = flat_layers(root)
+    # By walking down: a layer comes before what is in it.
+    for layer in layers:
+        around = places[id(layer)]
+        for inner in flat_layers(layer, include_self=False, recursive=False):
+            places.setdefault(id(inner), f"{around}/{inner.name}" if around else inner.name)
+    for layer in layers:
+        yield layer, places[id(layer)] or layer.name
+
+
+def _convolutions(known: dict[str, keras.Layer]) -> list[str]:
+    return [name for name, layer in known.items() if isinstance(layer, CONVOLUTIONS)]
 
 
 def _known(task: Task) -> str:
-    names = [layer.name for layer in _convolutions(task)]
+    names = _convolutions(_layers(task))
     return f"The convolutions are {', '.join(names)}." if names else "There is no convolution."
 
 

@@ -8,7 +8,7 @@ changed. TensorFlow's are in tensorflow_internals.py.
 import random
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from types import SimpleNamespace
@@ -99,39 +99,38 @@ def producing_layer(tensor: keras.KerasTensor) -> keras.Layer:
 
 
 @contextmanager
-def kept_outputs(layers: Iterable[keras.Layer]) -> Iterator[dict[str, Any]]:
-    """Keep what layers give inside the block, the last call of each, by the layers' names.
+def kept_outputs(layers: Mapping[str, keras.Layer]) -> Iterator[dict[str, Any]]:
+    """Keep what layers give inside the block, the last call of each, by their keys.
 
     A layer inside a nested model has no output that another model could be made of: feature maps of
     a backbone would be out of reach. Keras calls `layer.call`, which an attribute of the object
     hides; outside of a traced function only.
 
     Args:
-        layers: Of different names.
+        layers: Different ones.
     """
     outputs: dict[str, Any] = {}
-    chosen = list(layers)
-    before = [layer.__dict__.get("call") for layer in chosen]  # another's, such as of histograms
+    before = {key: layer.__dict__.get("call") for key, layer in layers.items()}  # a hook of others
 
-    def keeping(layer: keras.Layer) -> Callable[..., Any]:
+    def keeping(key: str, layer: keras.Layer) -> Callable[..., Any]:
         call = layer.call
 
         def keep(*args: Any, **kwargs: Any) -> Any:
-            outputs[layer.name] = call(*args, **kwargs)
-            return outputs[layer.name]
+            outputs[key] = call(*args, **kwargs)
+            return outputs[key]
 
         return keep
 
-    for layer in chosen:
-        layer.__dict__["call"] = keeping(layer)
+    for key, layer in layers.items():
+        layer.__dict__["call"] = keeping(key, layer)
     try:
         yield outputs
     finally:
-        for layer, call in zip(chosen, before, strict=True):
-            if call is None:
+        for key, layer in layers.items():
+            if before[key] is None:
                 del layer.__dict__["call"]
             else:
-                layer.__dict__["call"] = call
+                layer.__dict__["call"] = before[key]
 
 
 def track_variable(layer: keras.Layer, variable: keras.Variable) -> None:

@@ -47,10 +47,11 @@ def test_a_symbolic_tensor_names_its_layer():
 
 
 def test_outputs_are_kept_inside_the_block_also_of_layers_in_nested_models():
-    inner = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="inner")])
-    outer = keras.Sequential([keras.Input((3,)), inner, keras.layers.Dense(1, name="outer")])
+    inner = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="same")])
+    outer = keras.Sequential([keras.Input((3,)), inner, keras.layers.Dense(1, name="same")])
     x = np.ones((4, 3), "float32")
-    with internals.kept_outputs([inner.layers[-1], outer.layers[-1]]) as outputs:
+    layers = {"inner": inner.layers[-1], "outer": outer.layers[-1]}
+    with internals.kept_outputs(layers) as outputs:
         result = outer(x)
     np.testing.assert_array_equal(outputs["outer"], result)
     np.testing.assert_array_equal(outputs["inner"], inner(x))
@@ -61,9 +62,9 @@ def test_a_layer_whose_outputs_were_kept_has_the_call_that_hid_its_own_before():
     layer = keras.layers.Dense(1)
     call = layer.call
     layer.call = hiding = lambda inputs: call(inputs) + 1.0
-    with internals.kept_outputs([layer]) as outputs:
+    with internals.kept_outputs({"layer": layer}) as outputs:
         result = layer(np.ones((1, 2)))
-    np.testing.assert_array_equal(outputs[layer.name], result)
+    np.testing.assert_array_equal(outputs["layer"], result)
     assert vars(layer)["call"] is hiding
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_tf.checkpoint.search import WORDS, checkpoint_of_run
+from lightning_tf.data.sources.new_examples import NewExamples
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.prediction_table import check_format
 from lightning_tf.run.prediction_folder import new_folder
@@ -61,8 +62,8 @@ def label_new_data(run: str | None, options: Any) -> None:
         image = target.with_suffix(".png")
         written += table.save_image_grid(image, count=None, heat_maps=options.heat_maps)
     if options.explain:
-        texts = [text.decode() for text in task.new_examples(data, **settings).arrays]
-        written.append(_explain(task, texts, target.with_name("explanations.html")))
+        examples = task.new_examples(data, **settings)
+        written.append(_explain(task, examples, target.with_name("explanations.html")))
     for file in written:
         print(f"{'replaced' if Path(file) in before else 'written'}: {portable(str(file))}")
 
@@ -100,10 +101,15 @@ def _predictions(task: Any, data: Path, batch_size: int, settings: dict[str, Any
         raise DataError(f"{error} Here: --data_options '{{{example}}}'.") from error
 
 
-def _explain(task: Any, texts: list[str], target: Path) -> Path:
+def _explain(task: Any, examples: NewExamples, target: Path) -> Path:
+    """Write a page of explanations, each named as its row of the table."""
     from lightning_tf.tasks import TextExplanation
 
-    page = TextExplanation.page(task.explain(texts), "What decided")
+    texts = [text.decode() for text in examples.arrays]
+    files = examples.names.get("file", [""] * len(texts))
+    rows = examples.names.get("row", range(len(texts)))
+    names = [f"row {row} {file}".strip() for row, file in zip(rows, files, strict=True)]
+    page = TextExplanation.page(task.explain(texts), "What decided", names)
     target.write_text(page, encoding="utf-8")
     return target
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.layers.embedding_bag import EmbeddingBag
 from lightning_tf.tasks.text_classification.text_explanation import TextExplanation
+from lightning_tf.tasks.text_classification.vocabulary import UNKNOWN
 from lightning_tf.tasks.text_classification.words import Words
 
 
@@ -71,9 +72,10 @@ class IntegratedGradients:
 
         tokens = Words().split(texts)[0].numpy()  # without the runs of words that follow them
         scores = _of_words(scores, len(tokens), classifier.words.ngrams)
+        known = tuple(bool(number != UNKNOWN) for number in numbers[0, : len(scores)].numpy())
         words = tuple(token.decode("utf-8") for token in tokens[: len(scores)])
         return TextExplanation(
-            words, scores, names[number], float(probabilities[number]), odds, of_nothing
+            words, scores, names[number], float(probabilities[number]), odds, of_nothing, known
         )
 
     def _scores(self, numbers: tf.Tensor, vectors: tf.Tensor, number: int) -> NDArray[np.floating]:

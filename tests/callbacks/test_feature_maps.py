@@ -127,3 +127,62 @@ def test_what_cannot_be_drawn_is_refused_before_training():
     for arguments in ({"images": 0}, {"channels": 0}, {"every_n_epochs": 0}):
         with pytest.raises(ConfigurationError, match="FeatureMaps: "):
             FeatureMaps(**arguments)
+
+
+def test_layers_without_maps_and_images_of_another_shape_are_refused_before_training():
+    for callback, match in (
+        (FeatureMaps("logits"), r"'logits' gives \(1, 2\)"),
+        (
+            FeatureMaps(images=np.zeros((2, 8, 8, 1), "float32")),
+            r"does not take images of shape \(2, 8, 8, 1\); give images= of .* these: .*incompat",
+        ),
+    ):
+        task = image_task()
+        with pytest.raises(ConfigurationError, match=f"(?s){match}"):
+            fitted(task, max_epochs=1, logger=Rows(), callbacks=[callback])
+        assert task.trainer.global_step == 0
+
+
+def test_no_layers_and_no_images_are_refused_when_the_callback_is_made():
+    for layers in (3, [], [3], ()):
+        with pytest.raises(ConfigurationError, match=r"layers=.* names no layers; give names"):
+            FeatureMaps(layers)
+    with pytest.raises(ConfigurationError, match=r"shape \(0, 8, 8, 3\) are none; give at least"):
+        FeatureMaps(images=IMAGES[:0])
+    with pytest.raises(ConfigurationError, match=r"of shape \(8, 8, 3\); it draws"):
+        FeatureMaps(images=IMAGES[0])
+
+
+def test_layers_of_the_same_name_go_by_their_places():
+    inner = keras.Sequential(
+        [keras.Input((8, 8, 4)), keras.layers.Conv2D(5, 3, name="c")], name="inner"
+    )
+    outer = keras.layers.Conv2D(4, 3, padding="same", name="c")
+    pool = keras.layers.GlobalAveragePooling2D()
+    task = image_task(
+        keras.Sequential([keras.Input((8, 8, 3)), outer, inner, pool, keras.layers.Dense(2)])
+    )
+    rows = Rows()
+    fitted(task, max_epochs=1, logger=rows, callbacks=[FeatureMaps()])
+    assert {"filters/c", "filters/inner/c", "feature_maps/c", "feature_maps/inner/c"} <= set(
+        figures(rows)
+    )
+
+    callback = FeatureMaps(["inner/c", "c", "c"])
+    kernels, maps = callback.filters(task), callback.feature_maps(task, IMAGES[:2])
+    np.testing.assert_array_equal(kernels["c"], outer.kernel)
+    np.testing.assert_array_equal(kernels["inner/c"], inner.layers[-1].kernel)
+    assert {name: array.shape for name, array in maps.items()} == {
+        "inner/c": (2, 6, 6, 5),
+        "c": (2, 8, 8, 4),
+    }
+
+
+def test_layers_of_the_same_name_in_two_models_go_by_their_models_too():
+    task = BoringTask()
+    for name in ("one", "two"):
+        layer = keras.layers.Conv2D(4, 3, name="c")
+        setattr(task, name, keras.Sequential([keras.Input((8, 8, 3)), layer]))
+    with pytest.raises(ConfigurationError, match=r"no layer 'c'.*Known: one/c, two/c"):
+        FeatureMaps("c").chosen_layers(task)
+    assert FeatureMaps("two/c").chosen_layers(task) == {"two/c": task.two.layers[-1]}

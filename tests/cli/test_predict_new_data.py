@@ -230,7 +230,8 @@ def test_lines_of_a_file_are_texts(tmp_path, monkeypatch, capsys):
     assert code == 0, error
     page = Path(files(lines)[1]).read_text("utf-8")
     assert page.count("<p style=") == 2
-    assert "bad</u></b>" in page
+    assert "bad</span>" in page
+    assert page.index("row 0") < page.index("row 1") < page.index("bad</span>")
     code, _, error = predict(capsys, run, "--explain", "true")
     assert code == 2
     assert "--explain goes with --data" in error

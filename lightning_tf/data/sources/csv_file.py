@@ -30,6 +30,7 @@ def read_csv_file(
     encoding: str = "utf-8",
     sep: str | None = None,
     quoting: bool | None = None,
+    blank_rows: bool = False,
     **options: Any,
 ) -> Any:
     """Read a text table as a DataFrame whose columns are those of its header.
@@ -43,6 +44,8 @@ def read_csv_file(
         sep: Between fields; None is a tab for ``.tsv`` and a comma otherwise.
         quoting: Whether quotation marks enclose fields, which may then hold separators and line
             breaks; None is False for tabs, as the format has no quoting, and True otherwise.
+        blank_rows: Whether a blank line is a row where there is one column, of which it is then the
+            cell; pandas drops it.
         **options: Further arguments of `pandas.read_csv`.
 
     Raises:
@@ -63,6 +66,10 @@ def read_csv_file(
         warnings.simplefilter("error", pd.errors.ParserWarning)
         try:
             table = pd.read_csv(path, **{**how, **options})
+            if blank_rows and len(table.columns) == 1:
+                whole = pd.read_csv(path, **{**how, **options, "skip_blank_lines": False})
+                # Blank lines before the header would be one.
+                table = whole if whole.columns.equals(table.columns) else table
         except (pd.errors.ParserWarning, pd.errors.ParserError) as error:
             raise DataError(_problem(name, error, sep, quotes)) from error
 

@@ -51,8 +51,9 @@ def new_texts(
     """
     is_table = is_table_file(data) or is_records(data) or is_frame(data)
     if is_table or (isinstance(data, Mapping) and text_column in data):
-        # Every cell as it is written: "NA" is a text.
+        # Every cell as it is written: "NA" is a text, and so is a line of blanks.
         how: dict[str, Any] = {**csv_options, "dtype": object, "keep_default_na": False}
+        how["blank_rows"] = True
         table = read_table(data, encoding, **how)
         check_columns(table, table_name(data), {"text_column": [text_column]})
         others = [str(name) for name in table.columns if name != text_column]

@@ -70,6 +70,21 @@ def test_a_table_file_is_read_with_its_column(kind, tmp_path):
         read(path)
 
 
+def test_blank_lines_of_a_lone_column_are_texts_so_that_rows_keep_their_numbers(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('text\ngreat\n""\n   \n!!!\n\nbad\n')
+    assert read(path) == (
+        {"row": [0, 1, 2, 3, 4, 5], "text": ["great", "", "   ", "!!!", "", "bad"]},
+        ["great", "", "   ", "!!!", "", "bad"],
+    )
+    path.write_text("text\n \n")
+    assert read(path)[1] == [" "]
+    path.write_text("\ntext\ngreat\n")
+    assert read(path)[1] == ["great"]
+    path.write_text("text,label\ngreat,1\n\nbad,0\n")  # here it is no row
+    assert read(path)[1] == ["great", "bad"]
+
+
 def test_a_path_is_a_file_of_lines_or_a_folder_of_files(tmp_path, caplog):
     (tmp_path / "t.txt").write_text("one\n\ntwo, 猫\n", encoding="utf-8")
     assert read(tmp_path / "t.txt")[1] == ["one", "", "two, 猫"]

@@ -1,5 +1,7 @@
 """TextClassification.explain: words that a class is decided by, and scores that sum up to it."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -115,6 +117,36 @@ def test_html_has_colors_marks_and_no_markup_of_the_text():
     page = TextExplanation.page([explanation, explanation], "Two <texts>")
     assert page.count('<p style="line-height') == 2
     assert "Two &lt;texts&gt;" in page
+
+
+def test_unknown_words_are_gray_and_no_words_are_said(bag):
+    unknown, some, empty = bag.explain(["qqq <zzz>", "film lovely qqq", "..."])
+    assert unknown.known == (False, False)
+    assert some.known == (True, True, False)
+    for explanation, said in ((unknown, "no word is in the vocabulary"), (empty, "no words")):
+        assert f"({said})" in explanation.html()
+        assert "background" not in explanation.html()
+        assert not {"<b>", "<i>"} & set(re.findall("<.>", explanation.html()))
+    assert "[NOTHING]" not in empty.html()
+    assert 'title="not in the vocabulary">qqq</span>' in some.html()
+    assert "<b><u>lovely</u></b>" in some.html()
+
+
+def test_a_text_without_evidence_is_pale_and_a_long_one_of_small_scores_is_not():
+    weak = TextExplanation(("fine", "film"), np.array([0.04, 0.01]), "pos", 0.505, 0.02, -0.03)
+    assert "<b>" not in weak.html()
+    assert "rgba(37,99,235,0.03)" in weak.html()  # 0.5 * 0.05 of log-odds
+    long = TextExplanation(("fine",) * 20, np.full(20, 0.1), "pos", 0.9, 2.2, 0.2)
+    assert long.html().count("<b><u>fine</u></b>") == 20
+
+
+def test_a_page_names_each_text():
+    one = TextExplanation(("fine",), np.array([2.0]), "pos", 0.9, 2.2, 0.2)
+    page = TextExplanation.page([one, one], "Two", ["row 0 <a>.txt", "row 1"])
+    assert "<small>row 0 &lt;a&gt;.txt</small> <strong>pos</strong>" in page
+    assert "<small>row 1</small>" in page
+    with pytest.raises(ConfigurationError, match="are 1 for 2 explanations; give one for each"):
+        TextExplanation.page([one, one], "Two", ["row 0"])
 
 
 def test_a_text_without_words_and_no_texts_are_explained(bag):
