@@ -80,6 +80,9 @@ def test_a_monitor_after_a_callback_is_the_callbacks():
         (["--search.learning_rate", "0.1..0.2", "--method", "grid"], "number of points"),
         ([*RATES, "--default_root_dir", "runs"], "--default_root_dir: each trial has a folder"),
         ([*RATES, "--trainer.default_root_dir=runs"], "use --output FOLDER"),
+        (["--search.default_root_dir", "a,b"], "no option of the task or of the Trainer"),
+        (["--search.monitor", "loss,val_loss"], "--search.monitor: no option of the task"),
+        (["--search.network", "mlp,nosuch"], "--search.task.network=mlp,nosuch: "),
     ],
 )
 def test_what_cannot_be_is_refused_before_work(words, reason, capsys, tmp_path):

@@ -36,6 +36,7 @@ def test_a_text_is_a_range(text, expected):
         ("[sgd, {momentum: 0.9}],[adam, {}]", [["sgd", {"momentum": 0.9}], ["adam", {}]]),
         ("[relu, tanh]", ["relu", "tanh"]),
         ([0.1, "a"], [0.1, "a"]),
+        ("../digits,iris", ["../digits", "iris"]),
     ],
 )
 def test_a_text_or_a_list_is_choices(text, expected):
@@ -54,6 +55,10 @@ def test_a_text_or_a_list_is_choices(text, expected):
         ("a..b", "no numbers"),
         ("1..6 lg", "no range; give LOW..HIGH"),
         ("0.1..0.2 1 points", "at least 2 points"),
+        ("0.1..0.2 99999 points", "at most 1000"),
+        ("1e-4...1e-1", "no range"),
+        ("1_0..2_0", "no range"),
+        ("mlp,mlp", "some choices are the same"),
         ("mlp", "one choice is no search"),
         ("[a,{", "cannot be read"),
         (3, "got 3 of type int"),
