@@ -15,9 +15,13 @@ SEEN_IN = "3.15"
 
 
 def keras_trap(what, raises=AssertionError):
-    """Mark a test of what Keras does wrong; the suite fails when a repaired Keras passes it."""
+    """Mark a test of what Keras does wrong; it fails when a repaired Keras passes it.
+
+    Slow: only another Keras can change what it finds.
+    """
     reason = f"Keras {SEEN_IN}: {what}"
-    return pytest.mark.xfail(strict=True, raises=raises, reason=reason)
+    expected = pytest.mark.xfail(strict=True, raises=raises, reason=reason)
+    return lambda test: pytest.mark.slow(expected(test))
 
 
 @cache
