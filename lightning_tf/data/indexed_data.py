@@ -39,7 +39,10 @@ class Split:
         indices: Which of its examples, int64 of shape (examples,).
 
     Example:
-        >>> Split(source, np.arange(0, 800)), Split(source, np.arange(800, 1000))
+        In `IndexedData.load`::
+
+            rows = np.random.RandomState(self.split_seed).permutation(1000)
+            return {"train": Split(source, rows[:800]), "val": Split(source, rows[800:])}
     """
 
     source: Source

@@ -61,8 +61,10 @@ class HuggingFaceImages(IndexedData):
         DataError: An image or a label is missing or broken; raised by `setup`.
 
     Example:
-        >>> data = HuggingFaceImages(datasets.load_dataset("beans"), image_size=160)
-        >>> ImageClassification(data)
+        A set of the hub::
+
+            data = HuggingFaceImages(datasets.load_dataset("beans"), image_size=160)
+            task = ImageClassification(data)
     """
 
     value_range = (0.0, 255.0)

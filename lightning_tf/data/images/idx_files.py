@@ -38,8 +38,9 @@ class IdxFiles(ImageArrays):
         DataError: A file is missing or is no idx file; raised by `setup`.
 
     Example:
-        >>> data = IdxFiles("data/kmnist", batch_size=128)  # Kuzushiji-MNIST's four files
-        >>> ImageClassification(data, network="convnet")
+        Kuzushiji-MNIST's four files::
+
+            task = ImageClassification(IdxFiles("data/kmnist"), network="convnet")
     """
 
     def __init__(
