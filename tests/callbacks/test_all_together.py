@@ -40,6 +40,7 @@ from lightning_tf.callbacks import (
 ELSEWHERE = {"MLflowLogger", "OptunaPruning", "RayReport", "TrackioLogger", "WandbLogger"}
 ELSEWHERE |= {"StochasticWeightAveraging"}  # not beside EMA
 ELSEWHERE |= {"FeatureMaps"}  # of images
+ELSEWHERE |= {"HistogramLogger", "Histograms"}  # the base of two loggers, and what it has
 CLOCKS = ("device/", "time")
 
 

@@ -55,6 +55,7 @@ def test_a_grid_runs_every_combination_once_and_names_the_best(tmp_path):
     assert (tmp_path / "out" / "parallel_coordinates.png").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["random", "tpe"])
 def test_the_same_seed_draws_the_same_values(method, tmp_path):
     runs = []
