@@ -223,16 +223,16 @@ def _checked_images(images: NDArray[Any]) -> NDArray[Any]:
 
 def _layers(task: Task) -> dict[str, keras.Layer]:
     """Return the layers of a task's models by name; where names repeat, by their place."""
-    found: dict[int, tuple[keras.Layer, str, str]] = {}
+    placed: dict[int, tuple[keras.Layer, str, str]] = {}
     for attribute, component in shown_components(task):
         if isinstance(component, keras.Layer):
             for layer, place in _places(component):
-                found.setdefault(id(layer), (layer, place, f"{attribute}/{place}"))
+                placed.setdefault(id(layer), (layer, place, f"{attribute}/{place}"))
 
     known: dict[str, keras.Layer] = {}
-    names = Counter(layer.name for layer, _, _ in found.values())
-    places = Counter(place for _, place, _ in found.values())
-    for layer, place, whole in found.values():
+    names = Counter(layer.name for layer, _, _ in placed.values())
+    places = Counter(place for _, place, _ in placed.values())
+    for layer, place, whole in placed.values():
         unique = layer.name if names[layer.name] == 1 else place if places[place] == 1 else whole
         # Two layers of one name in the same layer, which only a user's own class can have.
         count = sum(name.partition("#")[0] == unique for name in known)

@@ -7,6 +7,24 @@ from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.trainer import Trainer
 
 
+def optuna_package(user: str) -> Any:
+    """Return optuna.
+
+    Args:
+        user: What needs it.
+
+    Raises:
+        ConfigurationError: It is not installed.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise ConfigurationError(
+            f"{user} needs optuna: pip install 'lightning-tf[tune]'"
+        ) from error
+    return optuna
+
+
 class OptunaPruning(MonitorCallback):
     """Reports a metric to an Optuna trial and asks for a stop where Optuna's pruner wants one.
 
@@ -40,13 +58,7 @@ class OptunaPruning(MonitorCallback):
     """
 
     def __init__(self, trial: Any, monitor: str = "val_loss") -> None:
-        try:
-            import optuna
-        except ImportError as error:
-            raise ConfigurationError(
-                "OptunaPruning needs optuna: pip install 'lightning-tf[tune]'"
-            ) from error
-
+        optuna = optuna_package("OptunaPruning")
         # Once an epoch: Optuna keeps the first value of a step, and an epoch may have several.
         super().__init__(monitor, check_on_train_epoch_end=True)
         self._pruned = optuna.TrialPruned

@@ -2,8 +2,6 @@
 
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
@@ -104,18 +102,6 @@ def _tell_own_layers(model: keras.Model, path: Path) -> None:
             path,
             ", ".join(own),
         )
-
-
-@contextmanager
-def without_notices() -> Iterator[None]:
-    """Keep off the screen what TensorFlow tells of its files; a notebook would show it twice."""
-    logger = logging.getLogger("tensorflow")
-    before = logger.level
-    logger.setLevel(max(before, logging.WARNING))
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
 
 
 def export_weights(owner: object, path: Path) -> None:

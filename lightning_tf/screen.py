@@ -98,6 +98,17 @@ def unchanged_root() -> Iterator[None]:
             root.setLevel(level)
 
 
+@contextmanager
+def only_warnings(logger: logging.Logger) -> Iterator[None]:
+    """Keep off the screen what a logger only tells (INFO) inside the block."""
+    before = vars(logger)["level"]  # as it was set: the package's logger gives the one in force
+    logger.setLevel(max(logger.level, logging.WARNING))
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
 def _is_set_up() -> bool:
     """Return whether somebody has set up logging."""
     handlers = logging.getLogger().handlers

@@ -22,11 +22,12 @@ from lightning_tf.data.report.data_report import DataReport
 from lightning_tf.data.sources.given_data import given_data, splits_of
 from lightning_tf.data.sources.new_examples import NewExamples, examples_of
 from lightning_tf.exceptions import CheckpointError, ConfigurationError, DataError, nearest
-from lightning_tf.export import check_export, export_model, export_weights, without_notices
+from lightning_tf.export import check_export, export_model, export_weights
 from lightning_tf.hyperparameters import call_arguments, holds_a_type, is_name_of, plain_arguments
 from lightning_tf.lightning_names import GIVEN_TO_TASKS, LOG_OPTIONS
 from lightning_tf.precision import use_policy
 from lightning_tf.prediction_columns import named_columns, parts_of, value_columns
+from lightning_tf.screen import only_warnings
 from lightning_tf.step_context import current_step_context
 from lightning_tf.storage.remote_files import stored
 from lightning_tf.task_card import task_card
@@ -552,7 +553,8 @@ class Task:
                 "from_checkpoint first."
             )
 
-        with without_notices():
+        # What TensorFlow tells of its files a notebook would show twice.
+        with only_warnings(logging.getLogger("tensorflow")):
             if format == "saved_model":
                 self.export_saved_model(target)
             elif format == "safetensors":

@@ -71,10 +71,8 @@ def draw_feature_maps(
     for (left, right), image, of_image in zip(grid, images, maps, strict=True):
         pixels = (image.astype(np.float32) - low) / max(high - low, 1e-12)
         _show(left, pixels[..., :COLORS] if image.shape[-1] >= COLORS else pixels[..., :1])
-        tiles = np.moveaxis(of_image[..., :most], -1, 0)[
-            ..., np.newaxis
-        ]  # (channels, rows, columns, 1)
-        _show(right, tiles_of(tiles, columns=math.ceil(math.sqrt(2 * len(tiles)))))
+        tiles = np.moveaxis(of_image[..., :most], -1, 0)  # (channels, rows, columns)
+        _show(right, tiles_of(tiles[..., np.newaxis], columns=math.ceil(math.sqrt(2 * len(tiles)))))
     _, rows, columns, channels = maps.shape
     title = f"{name}: {min(most, channels)} of {channels} maps, {rows} x {columns}"
     figure.suptitle(title, fontsize=9)

@@ -52,14 +52,18 @@ class TuneCommand:
         """
         try:
             search, trials = self._prepare()
-            result = search.run(self._make, trials)
+            result = self._search(search, trials)
         except Exception as error:
             return exit_code_of(error, "tune")
+        return self._tell(result, search.has_failed)
+
+    def _search(self, search: HyperparameterSearch, trials: int | None) -> SearchResult:
+        try:
+            return search.run(self._make, trials)
         except KeyboardInterrupt:
-            kept = "" if "--storage" in " ".join(self._words) else " with --storage from the start"
-            print(f"lightning-tf tune: Ctrl-C ends the search; the same command{kept} goes on.")
+            how = "the same command goes on" if search.storage else "only a --storage can go on"
+            print(f"lightning-tf tune: Ctrl-C ends the search; {how}.", file=sys.stderr)
             raise
-        return self._tell(result)
 
     def _prepare(self) -> tuple[HyperparameterSearch, int | None]:
         """Return the search and how many trials, after everything was tried that needs no work.
@@ -150,16 +154,16 @@ class TuneCommand:
         built.trainer.add_callback(ConfigWriter(config))
         return built.trainer, built.task
 
-    def _tell(self, result: SearchResult) -> int:
+    def _tell(self, result: SearchResult, has_failed: bool) -> int:
         print(result)
-        written = result.save()
+        written = result.files
         if result.best is not None:
             best = result.folder / BEST
             best.write_text(self._parser.config(self._options(result.best.values)), "utf-8")
             written.append(best)
         for path in written:
             print(f"written: {portable(str(path))}")
-        if result.best is None:
+        if has_failed or result.best is None:
             print("lightning-tf tune: no trial came to its end.", file=sys.stderr)
             return FAILED
         print(f"fit it: lightning-tf fit --config {portable(str(written[-1]))}")

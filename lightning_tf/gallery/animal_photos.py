@@ -3,16 +3,19 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lightning_tf.data import VocFolder
 from lightning_tf.exceptions import ConfigurationError
 
-WEIGHTS = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
 FOLDERS = ("raccoon", "raccoon_dataset", "raccoon_dataset-master", ".")
 OTHERS = {
     "cat": ("cats_dogs/train/cats", "PetImages/Cat"),
     "dog": ("cats_dogs/train/dogs", "PetImages/Dog"),
 }
 EACH = 100  # photos of each animal to train on
+Photo = tuple[str, NDArray[np.uint8], NDArray[np.floating]]  # stem, pixels, boxes in pixels
 
 
 def raccoon_photos(data_dir: str | None, **options: Any) -> VocFolder:
@@ -44,6 +47,23 @@ def raccoon_photos(data_dir: str | None, **options: Any) -> VocFolder:
         "https://github.com/datitran/raccoon_dataset), and name the folder that then holds "
         "raccoon_dataset: --data_dir FOLDER."
     )
+
+
+def unseen_photos(raccoons: VocFolder) -> list[Photo]:
+    """Return the photos that nobody has learned from, in the size of the input.
+
+    Args:
+        raccoons: Set up; without a test split those of validation are taken.
+    """
+    stage = "test" if "test" in (raccoons.splits or {}) else "val"
+    dataset: Any = raccoons.dataset_for(stage)
+    return [
+        (Path(raccoons.annotations[index].path or "").stem, image, boxes[labels >= 0])
+        for images, objects in dataset.as_numpy_iterator()
+        for image, index, boxes, labels in zip(
+            images, objects["index"], objects["boxes"], objects["labels"], strict=True
+        )
+    ]
 
 
 def animals_table(root: Path, raccoons: VocFolder) -> Any:

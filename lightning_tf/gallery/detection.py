@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from lightning_tf.callbacks import FeatureMaps
-from lightning_tf.data import VocFolder
-from lightning_tf.gallery.animal_photos import WEIGHTS, raccoon_photos
+from lightning_tf.gallery.animal_photos import raccoon_photos, unseen_photos
+from lightning_tf.gallery.mobilenet_weights import mobilenet_weights
 from lightning_tf.gallery.quiet_trainer import quiet_trainer
 from lightning_tf.layers import RoIAlign
 from lightning_tf.tasks import ObjectDetection
@@ -68,11 +69,10 @@ def run(folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float
             keras.applications names their file, which are downloaded otherwise.
     """
     data = raccoon_photos(data_dir, image_size=SIDE)
-    weights = Path(data_dir or ".").expanduser() / WEIGHTS
     task = ObjectDetection(
         data,
         backbone="MobileNetV2",
-        weights=weights if weights.exists() else "imagenet",
+        weights=mobilenet_weights(data_dir),
         image_size=SIDE,
         augmentation="flip",
     )
@@ -81,7 +81,9 @@ def run(folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float
     has_test = "test" in (data.splits or {})
     measured = trainer.test(task) if has_test else trainer.validate(task)
 
-    stages = stages_of(task, *photo_of(data, "test" if has_test else "val"))
+    photos = unseen_photos(data)
+    _, photo, objects = next((each for each in photos if each[0] == SHOWN), photos[0])
+    stages = stages_of(task, photo, objects)
     draw(stages).savefig(folder / "detection.png", dpi=90)
     mean = by_numpy(stages.maps, stages.objects[0])
     return {
@@ -94,19 +96,6 @@ def run(folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float
         "IoU of the best box": float(overlaps(stages.after[:1], stages.objects).max()),
         "distance of RoIAlign from NumPy": float(np.abs(mean - stages.pooled).max()),
     }
-
-
-def photo_of(data: VocFolder, stage: str) -> Any:
-    """Return the photo that is drawn, or the first of its split, and its boxes."""
-    dataset: Any = data.dataset_for(stage)
-    chosen: Any = None
-    for images, objects in dataset.as_numpy_iterator():
-        rows = zip(images, objects["index"], objects["boxes"], objects["labels"], strict=True)
-        for image, index, boxes, labels in rows:
-            photo = (image, boxes[labels >= 0])
-            is_shown = Path(data.annotations[index].path or "").stem == SHOWN
-            chosen = photo if chosen is None or is_shown else chosen
-    return chosen
 
 
 def stages_of(task: ObjectDetection, photo: NDArray[np.uint8], objects: Boxes) -> Stages:
@@ -135,12 +124,7 @@ def stages_of(task: ObjectDetection, photo: NDArray[np.uint8], objects: Boxes) -
 
 def overlaps(one: Boxes, other: Boxes) -> NDArray[np.floating]:
     """Return intersection over union of each box with each other, shape (boxes, others)."""
-    low = np.maximum(one[:, np.newaxis, :2], other[:, :2])
-    high = np.minimum(one[:, np.newaxis, 2:], other[:, 2:])
-    shared = np.maximum(high - low, 0.0).prod(axis=-1)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=-1) for boxes in (one, other)]
-    iou: NDArray[np.floating] = shared / (areas[0][:, np.newaxis] + areas[1] - shared)
-    return iou
+    return np.asarray(keras.utils.bounding_boxes.compute_iou(one, other, "xyxy"))
 
 
 def by_numpy(maps: NDArray[np.floating], box: Any) -> NDArray[np.floating]:

@@ -6,8 +6,7 @@ Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization
 https://arxiv.org/abs/1610.02391.
 """
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_tf.callbacks import FeatureMaps
-from lightning_tf.data import VocFolder
-from lightning_tf.gallery.animal_photos import WEIGHTS, animals_table, raccoon_photos
+from lightning_tf.callbacks.common.feature_figures import tiles_of
+from lightning_tf.gallery.animal_photos import (
+    Photo,
+    animals_table,
+    raccoon_photos,
+    unseen_photos,
+)
+from lightning_tf.gallery.mobilenet_weights import mobilenet_weights
 from lightning_tf.gallery.quiet_trainer import quiet_trainer
 from lightning_tf.tasks import TransferLearning
 
@@ -29,7 +34,6 @@ LAYERS = {  # those whose maps are drawn, and what they are called
 MAPS = 16  # of a layer
 SMALL = 0.5  # of the photo: what lies outside of a larger box is hardly anything
 SHOWN = "raccoon-192"
-Photo = tuple[str, NDArray[np.uint8], NDArray[np.floating]]  # stem, pixels, boxes in pixels
 
 
 def run(folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float]:
@@ -44,17 +48,16 @@ def run(folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float
     raccoons = raccoon_photos(data_dir, image_size=SIDE, resize="stretch")
     raccoons.setup("fit")
     root = Path(data_dir or ".").expanduser()
-    weights = root / WEIGHTS
     task = TransferLearning(
         animals_table(root, raccoons),
         BACKBONE,
-        weights=weights if weights.exists() else "imagenet",
+        weights=mobilenet_weights(data_dir),
         image_size=SIDE,
         cache_features=True,
     )
     quiet_trainer(15).fit(task)
 
-    photos = list(test_photos(raccoons))
+    photos = unseen_photos(raccoons)
     pixels = np.stack([photo for _, photo, _ in photos])
     accuracy = (task.predict(pixels)["label"] == "raccoon").mean()
     small = [photo for photo in photos if mask(photo).mean() < SMALL]
@@ -72,16 +75,6 @@ def run(folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float
         "photos": len(small),
         "test photos of raccoons that are recognized": float(accuracy),
     }
-
-
-def test_photos(raccoons: VocFolder) -> Iterator[Photo]:
-    """Yield the photos that nobody has learned from, of SIDE x SIDE."""
-    stage = "test" if "test" in (raccoons.splits or {}) else "val"
-    dataset: Any = raccoons.dataset_for(stage)
-    for images, objects in dataset.as_numpy_iterator():
-        rows = zip(images, objects["index"], objects["boxes"], objects["labels"], strict=True)
-        for image, index, boxes, labels in rows:
-            yield raccoons.annotations[index].path.stem, image, boxes[labels >= 0]
 
 
 def mask(photo: Photo) -> NDArray[np.bool_]:
@@ -118,25 +111,12 @@ def draw(task: Any, photo: Photo) -> Any:
     for axes, name in zip(panels[0, 1:], ("Grad-CAM", "occlusion"), strict=True):
         _show(axes, pixels, f"where it is one: {name}", boxes)
         axes.imshow(heats[name], cmap="inferno", alpha=0.65)
-    _show(panels[1, 0], tiles(kernel, 8), f"the {len(kernel)} filters of layer 1")
+    _show(panels[1, 0], tiles_of(kernel, 8), f"the {len(kernel)} filters of layer 1")
     for axes, (name, what) in zip(panels[1, 1:], LAYERS.items(), strict=True):
         shown = np.moveaxis(maps[name][0, ..., :MAPS], -1, 0)[..., np.newaxis]
         title = f"{MAPS} maps {what}, {shown.shape[1]} x {shown.shape[2]}"
-        _show(axes, tiles(shown, 4)[..., 0], title)
+        _show(axes, tiles_of(shown, 4)[..., 0], title)
     return figure
-
-
-def tiles(images: NDArray[np.floating], columns: int) -> NDArray[np.floating]:
-    """Return images of shape (n, height, width, channels) side by side, each in [0, 1]."""
-    axes = (1, 2, 3)
-    low, high = images.min(axes, keepdims=True), images.max(axes, keepdims=True)
-    scaled = (images - low) / np.maximum(high - low, 1e-9)
-    scale = math.ceil(28 / images.shape[1])
-    large = scaled.repeat(scale, 1).repeat(scale, 2)
-    gap = max(1, large.shape[1] // 14)
-    cells = np.pad(large, ((0, 0), (0, gap), (0, gap), (0, 0)), constant_values=1.0)
-    rows = [np.concatenate(cells[i : i + columns], axis=1) for i in range(0, len(cells), columns)]
-    return np.concatenate(rows)[:-gap, :-gap]
 
 
 def _show(axes: Any, pixels: NDArray[Any], title: str, boxes: Any = ()) -> None:

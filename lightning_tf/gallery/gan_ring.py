@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf import Callback, Trainer
 from lightning_tf.gallery.film import write_film
 from lightning_tf.gallery.quiet_trainer import quiet_trainer
+from lightning_tf.gallery.step_recorder import StepRecorder
 from lightning_tf.tasks import GAN
 
 MODES, RADIUS, SIGMA = 8, 2.0, 0.1
@@ -48,28 +48,6 @@ class Coverage(NamedTuple):
     share: float
 
 
-class PointRecorder(Callback):
-    """Keeps points of a generator, of the same noise, every few updates.
-
-    Args:
-        every_n_steps: Updates between.
-
-    Attributes:
-        by_step: Points of shape (SAMPLES, 2) by the number of updates.
-    """
-
-    logs_metrics = False
-
-    def __init__(self, every_n_steps: int) -> None:
-        self.every_n_steps = every_n_steps
-        self.by_step: dict[int, NDArray[np.floating]] = {}
-
-    def on_train_window_end(self, trainer: Trainer, task: Any) -> None:
-        """Keep them."""
-        if self.is_due(trainer):
-            self.by_step[trainer.global_step] = task.sample(SAMPLES).reshape(-1, 2)
-
-
 def run(folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float]:
     """Train the same two networks three times and draw where their points lie.
 
@@ -80,7 +58,7 @@ def run(folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float
     """
     points, covered = {}, {}
     for name, options in RUNS.items():
-        recorder = PointRecorder(EVERY)
+        recorder = StepRecorder(lambda task: task.sample(SAMPLES).reshape(-1, 2), EVERY)
         task = GAN(
             # A point is an image of 1 x 2 pixels, whose values are its coordinates.
             ring(REAL).reshape(-1, 1, 2, 1),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lightning_tf import Callback, Trainer
+from lightning_tf.gallery.epoch_recorder import EpochRecorder
 from lightning_tf.gallery.quiet_trainer import quiet_trainer
 from lightning_tf.tasks import ImageClassification
 
@@ -31,19 +31,6 @@ NETWORKS: dict[str, dict[str, Any]] = {
 STYLES = (("o", "-"), ("s", "--"))
 
 
-class AccuracyRecorder(Callback):
-    """Keeps the accuracy on validation images after every epoch."""
-
-    logs_metrics = False
-
-    def __init__(self) -> None:
-        self.by_epoch: list[float] = []
-
-    def on_train_epoch_end(self, trainer: Trainer, task: Any) -> None:
-        """Keep it."""
-        self.by_epoch.append(trainer.callback_metrics["val_accuracy"])
-
-
 def run(folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float]:
     """Train both on 3,500 digits and test them on 750.
 
@@ -54,13 +41,13 @@ def run(folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float
     """
     figures, curves = {}, {}
     for name, options in NETWORKS.items():
-        recorder = AccuracyRecorder()
+        recorder = EpochRecorder("val_accuracy")
         task = ImageClassification("mnist5k", batch_size=50, **options)
         trainer = quiet_trainer(EPOCHS, callbacks=[recorder])
         trainer.fit(task)
         accuracy = trainer.test(task)["test_accuracy"]
         curves[f"{name}\n{task.model.count_params():,} weights, test {accuracy:.3f}"] = (
-            recorder.by_epoch
+            recorder.by_name["val_accuracy"]
         )
         figures[f"test accuracy, {options['network']}"] = accuracy
 

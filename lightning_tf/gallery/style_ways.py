@@ -8,9 +8,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lightning_tf import Callback, Trainer
+from lightning_tf import Callback
 from lightning_tf.gallery.film import write_film
 from lightning_tf.gallery.quiet_trainer import quiet_trainer
+from lightning_tf.gallery.step_recorder import StepRecorder
 from lightning_tf.gallery.style_files import StyleFiles
 from lightning_tf.tasks import StyleTransfer
 
@@ -32,32 +33,6 @@ FAST: dict[str, Any] = {
 }
 
 
-class ImageRecorder(Callback):
-    """Keeps the image that is optimized, at first and every few updates.
-
-    Args:
-        every_n_steps: Updates between.
-
-    Attributes:
-        by_step: Images in [0, 1], shape (height, width, 3), by the number of updates.
-    """
-
-    logs_metrics = False
-
-    def __init__(self, every_n_steps: int) -> None:
-        self.every_n_steps = every_n_steps
-        self.by_step: dict[int, NDArray[np.floating]] = {}
-
-    def on_train_start(self, trainer: Trainer, task: Any) -> None:
-        """Keep the start, which is the photo."""
-        self.by_step[0] = task.preview()[0]
-
-    def on_train_window_end(self, trainer: Trainer, task: Any) -> None:
-        """Keep the image as it is now."""
-        if self.is_due(trainer):
-            self.by_step[trainer.global_step] = task.preview()[0]
-
-
 def run(folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float]:
     """Paint scikit-learn's photo of a Chinese temple in three ways, like a painting.
 
@@ -73,7 +48,7 @@ def run(folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float
 
     files = StyleFiles(data_dir)
     photo = load_sample_image("china.jpg")
-    recorder = ImageRecorder(EVERY)
+    recorder = StepRecorder(lambda task: task.preview()[0], EVERY, from_start=True)
     task = trained(files, photo, "optimize", UPDATES, [recorder], **OPTIMIZED)
     fast = trained(files, files.photos, "fast", FAST_UPDATES, **FAST)
     hub = StyleTransfer(photo, files.painting, "hub", image_size=SIDE, **files.hub)

@@ -10,6 +10,7 @@ import numpy as np
 from lightning_tf import seed_everything
 from lightning_tf.callbacks import BackboneFinetuning
 from lightning_tf.data import ImageFolder
+from lightning_tf.gallery.mobilenet_weights import mobilenet_weights
 from lightning_tf.gallery.quiet_trainer import quiet_trainer
 from lightning_tf.gallery.scenes_folder import scenes_folder
 from lightning_tf.tasks import TransferLearning
@@ -17,7 +18,6 @@ from lightning_tf.tasks import TransferLearning
 UPPER, SEED = 40, 0  # layers that are fine-tuned
 STEPS = 94  # at most, in an epoch: 3,000 photos
 BACKBONE = "MobileNetV2"
-WEIGHTS = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
 WRONG = (3, 4)  # rows and columns of photos
 Recipe = tuple[TransferLearning, int, list[Any]]  # with its epochs and callbacks
 
@@ -32,8 +32,7 @@ def run(folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float
             keras.applications names their file, which are downloaded otherwise.
     """
     root, splits = scenes_folder(data_dir)
-    weights = Path(data_dir or ".").expanduser() / WEIGHTS
-    options = {"weights": weights if weights.exists() else "imagenet", "label_smoothing": 0.1}
+    options = {"weights": mobilenet_weights(data_dir), "label_smoothing": 0.1}
     make = fine_tuned if full else new_head
     task, epochs, callbacks = make(root, splits, options)
     trainer = quiet_trainer(

@@ -1,17 +1,18 @@
 """tuning: what each choice does to the same small network, with it and without it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from lightning_tf import Callback, Trainer, seed_everything
+from lightning_tf import seed_everything
 from lightning_tf.callbacks import HistogramLogger, Histograms, TerminateOnNaN
 from lightning_tf.data import Mnist5k
 from lightning_tf.gallery.activation_panels import draw_activations
+from lightning_tf.gallery.epoch_recorder import EpochRecorder
 from lightning_tf.gallery.quiet_trainer import quiet_trainer
 from lightning_tf.tasks import ImageClassification
 
@@ -21,6 +22,7 @@ UPDATES = 55  # in an epoch of BATCH
 DEEP, UNITS, WIDE = 8, 100, 400  # hidden layers, and units of one
 FEW = 450  # images, of which a network can learn every one
 SEED = 0
+CURVES = ("val_accuracy", "val_seen_accuracy", "val_unseen_accuracy")
 LOOKS = (  # they differ without colors
     {"color": "#1b5e9b", "linestyle": "-", "marker": "o"},
     {"color": "#c2570c", "linestyle": "--", "marker": "^"},
@@ -111,24 +113,6 @@ class SeenAndUnseen(Mnist5k):
         return {"seen": self.train_dataset(0), "unseen": super().val_dataset()}
 
 
-@dataclass
-class Curves(Callback):
-    """Keeps the accuracy of every epoch, by the set's name.
-
-    Attributes:
-        by_name: Lists.
-    """
-
-    logs_metrics = False
-    by_name: dict[str, list[float]] = field(default_factory=dict)
-
-    def on_train_epoch_end(self, trainer: Trainer, task: Any) -> None:
-        """Keep it."""
-        for name in ("val_accuracy", "val_seen_accuracy", "val_unseen_accuracy"):
-            if name in trainer.callback_metrics:
-                self.by_name.setdefault(name, []).append(trainer.callback_metrics[name])
-
-
 class NewestActivations(HistogramLogger):
     """Keeps the newest histograms of activations, and shares of dead units, by layer."""
 
@@ -208,7 +192,7 @@ def fit(setting: Setting) -> Outcome:
         learning_rate=setting.rate,
         schedule="constant",
     )
-    curves, activations = Curves(), NewestActivations()
+    curves, activations = EpochRecorder(*CURVES), NewestActivations()
     trainer = quiet_trainer(
         LONG if setting.few else EPOCHS,
         callbacks=[curves, TerminateOnNaN()],

@@ -3,17 +3,17 @@
 import gc
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from lightning_tf.callbacks import OptunaPruning
+from lightning_tf.callbacks.optuna_pruning import OptunaPruning, optuna_package
 from lightning_tf.checks import checked_choice, checked_integer
 from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.screen import only_warnings
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 from lightning_tf.tuning.search_folder import checked_output, claim_folder, search_folder
@@ -29,7 +29,6 @@ from lightning_tf.tuning.search_space import search_space
 from lightning_tf.tuning.study import (
     SearchError,
     open_study,
-    optuna_package,
     quiet_optuna,
     set_hyperband,
 )
@@ -110,7 +109,7 @@ class HyperparameterSearch:
         output: str | None = None,
         setup: str = "",
     ) -> None:
-        optuna_package()
+        optuna_package("a search")
         self.space = search_space(search)
         self.monitor = monitor
         self.mode = checked_choice("mode", mode, MODES)
@@ -127,6 +126,11 @@ class HyperparameterSearch:
     def grid_size(self) -> int | None:
         """How many combinations a grid has; None of other methods."""
         return None if self._grid is None else math.prod(map(len, self._grid.values()))
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether trials ran in the newest call, and all of them failed."""
+        return bool(self._errors) and all(self._errors)
 
     def run(self, make: Make, trials: int | None = None) -> SearchResult:
         """Run trials, and return those that there are, earlier ones of the storage included.
@@ -212,7 +216,7 @@ class HyperparameterSearch:
             drawn = {name: each.suggest(trial, name) for name, each in self.space.items()}
             values = {name: self.space[name].value(each) for name, each in drawn.items()}
             return self._fit(study, trial, make, values, folder)
-        except (optuna_package().TrialPruned, SearchError):
+        except (optuna_package("a search").TrialPruned, SearchError):
             raise
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
@@ -242,7 +246,7 @@ class HyperparameterSearch:
         pruning = _Pruning(trial, self.monitor)
         trainer.add_callback(pruning)
 
-        with _only_warnings():  # the search tells each trial in one line
+        with only_warnings(log):  # the search tells each trial in one line
             trainer.fit(task)
         trial.set_user_attr("epochs", trainer.current_epoch)
         value: float = trainer.callback_metrics[self.monitor]
@@ -261,7 +265,7 @@ class HyperparameterSearch:
     def _abandon(self, study: Any, trial: Any) -> None:
         """End a trial that was interrupted; its combination of a grid is left to a later call."""
         if self._grid is None:
-            study.tell(trial, state=optuna_package().trial.TrialState.FAIL)
+            study.tell(trial, state=optuna_package("a search").trial.TrialState.FAIL)
         else:
             trial.set_user_attr("interrupted", True)  # a combination that ended is not tried again
 
@@ -314,13 +318,3 @@ class _Pruning(OptunaPruning):
         raise SearchError(
             f"monitor={self.monitor!r}: nothing logs it.{nearest(self.monitor, names)}"
         )
-
-
-@contextmanager
-def _only_warnings() -> Iterator[None]:
-    level = log.level
-    log.setLevel(max(level, logging.WARNING))
-    try:
-        yield
-    finally:
-        log.setLevel(level)

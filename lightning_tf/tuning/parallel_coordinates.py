@@ -7,7 +7,7 @@ from typing import Any
 from lightning_tf.tuning.search_space import Choices, Range, Values
 
 MOST_TICKS = 5
-LOWEST_SHARE = 0.12  # of alpha and colour: the worst trial is still seen
+LOWEST_SHARE = 0.12  # of alpha and color: the worst trial is still seen
 INSET = 0.08  # of the first and last choice from the ends of their axis
 SPREAD = 0.05  # of the lines through one choice, which would lie on each other
 MOST_REACH = 4  # of the value's axis: so often the way from the best to the median trial
@@ -24,7 +24,7 @@ def draw_parallel_coordinates(
     mode: str,
     best: int | None,
 ) -> None:
-    """Draw one line a trial; colour, width and opacity follow its rank.
+    """Draw one line a trial; color, width and opacity follow its rank.
 
     Args:
         axes: Of matplotlib.

@@ -83,21 +83,21 @@ class SearchResult:
         self.best = choose(complete, key=lambda t: t.value, default=None)  # type: ignore[arg-type, return-value]
         self.epochs = sum(t.epochs for t in self.trials)
 
-    def save(self) -> list[Path]:
-        """Write the table, and the image where a trial was measured; return their paths."""
-        table = self.save_table()
-        if all(t.value is None for t in self.trials):
-            return [table]
+    def save(self) -> None:
+        """Write the table, and the image where a trial was measured."""
+        self.save_table()
+        if any(t.value is not None for t in self.trials):
+            save_figure(self.figure(), self.folder / IMAGE, dpi=100)
 
-        image = self.folder / IMAGE
-        save_figure(self.figure(), image, dpi=100)
-        return [table, image]
+    @property
+    def files(self) -> list[Path]:
+        """The table, and the image where there is one."""
+        return [path for path in (self.folder / TABLE, self.folder / IMAGE) if path.exists()]
 
-    def save_table(self) -> Path:
-        """Write the table, and return its path."""
+    def save_table(self) -> None:
+        """Write the table."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        table = self.folder / TABLE
-        with table.open("w", newline="", encoding="utf-8") as file:
+        with (self.folder / TABLE).open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             head = ("trial", "state", self.monitor, "epochs", "seconds")
             writer.writerow([*head, *self.space, "folder", "reason"])
@@ -105,7 +105,6 @@ class SearchResult:
                 cells = (t.number, t.state, t.value, t.epochs, f"{t.seconds:.1f}")
                 tried = [t.labels.get(name) for name in self.space]
                 writer.writerow([*cells, *tried, t.folder, t.reason])
-        return table
 
     def figure(self) -> Any:
         """Return the trials as parallel coordinates, a figure of matplotlib."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from lightning_tf.callbacks.optuna_pruning import optuna_package
 from lightning_tf.exceptions import ConfigurationError
 
 log = logging.getLogger("lightning_tf")
@@ -18,25 +19,10 @@ class SearchError(ConfigurationError):
     """Ends the search, not the trial alone."""
 
 
-def optuna_package() -> Any:
-    """Return optuna.
-
-    Raises:
-        ConfigurationError: It is not installed.
-    """
-    try:
-        import optuna
-    except ImportError as error:
-        raise ConfigurationError(
-            "a search needs optuna: pip install 'lightning-tf[tune]'"
-        ) from error
-    return optuna
-
-
 @contextmanager
 def quiet_optuna() -> Iterator[None]:
     """Leave the telling of trials to this package."""
-    optuna = optuna_package()
+    optuna = optuna_package("a search")
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
@@ -67,7 +53,7 @@ def open_study(
     Raises:
         ConfigurationError: The storage cannot be used, or holds another search.
     """
-    optuna = optuna_package()
+    optuna = optuna_package("a search")
     samplers = {
         # The order numbers the combinations, so it is the same for all that share a storage.
         "grid": lambda: optuna.samplers.GridSampler(grid, seed=0),
@@ -107,7 +93,7 @@ def set_hyperband(study: Any, max_epochs: int | None) -> None:
     Raises:
         SearchError: They are too few.
     """
-    pruners = optuna_package().pruners
+    pruners = optuna_package("a search").pruners
     if isinstance(study.pruner, pruners.HyperbandPruner):
         return
     if max_epochs is None or max_epochs < LEAST_EPOCHS:

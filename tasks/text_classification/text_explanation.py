@@ -115,8 +115,8 @@ class TextExplanation:
             for word, score, is_known in zip(self.words, self.scores, known, strict=True)
             if word != NOTHING
         ]
-        said = "" if known.any() else "no word is in the vocabulary" if spans else "no words"
-        notes = f" <small>({said})</small>" if said else ""
+        lack = "" if known.any() else "no word is in the vocabulary" if spans else "no words"
+        notes = f" <small>({lack})</small>" if lack else ""
         label = f"<small>{escape(name)}</small> " if name else ""
         head = f"{label}<strong>{escape(self.class_name)}</strong> {self.probability:.3f}{notes}"
         return f'<p style="line-height:1.7">{head}: {" ".join(spans)}</p>'

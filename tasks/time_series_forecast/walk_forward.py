@@ -11,7 +11,7 @@ from lightning_tf.data.indexed_data import Split
 from lightning_tf.data.series.series_store import SeriesStore
 from lightning_tf.data.series.series_windows import window_origins
 from lightning_tf.exceptions import DataError
-from lightning_tf.tasks.time_series_forecast.baselines import naive_forecast
+from lightning_tf.tasks.time_series_forecast.baselines import errors, naive_forecast
 from lightning_tf.trainer import Trainer
 
 
@@ -88,11 +88,9 @@ def walk_forward(
 def _naive_errors(store: SeriesStore, windows: NDArray[np.int64], horizon: int) -> dict[str, float]:
     rows = windows[:, np.newaxis] + np.arange(horizon)
     truth = store.target_values[rows].astype(np.float64)  # (windows, horizon, targets)
-    error = truth - naive_forecast(store, windows, horizon)
-    return {
-        "naive_rmse": float(np.sqrt(np.mean(error**2))),
-        "naive_mae": float(np.mean(np.abs(error))),
-    }
+    forecast = naive_forecast(store, windows, horizon)
+    measured = errors(truth, forecast, np.ones_like(truth[:, 0]))
+    return {f"naive_{name}": measured[name] for name in ("rmse", "mae")}
 
 
 def stretches(store: SeriesStore, begins: NDArray[np.int64], folds: int) -> list[NDArray[np.int64]]:
