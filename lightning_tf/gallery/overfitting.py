@@ -14,11 +14,12 @@ from lightning_tf.gallery.quiet_trainer import quiet_trainer
 from lightning_tf.gallery.scenes_folder import scenes_folder
 from lightning_tf.tasks import ImageClassification
 
-CLASSES, SIDE, BATCH, SEED = 6, 64, 32, 0
+CLASSES, BATCH, SEED = 6, 32, 0
+SIDE, FULL_SIDE = 64, 96  # pixels
 FILTERS = (16, 32, 64, 128, 192)
-EDGE = 5  # pixels that the view of the middle leaves out on each side
+EDGE = 0.08  # of the side: what the view of the middle leaves out at each end
 PLAIN, CURED = "without", "with augmentation and dropout"
-EPOCHS, FULL_EPOCHS = {PLAIN: 6, CURED: 16}, {PLAIN: 15, CURED: 60}
+EPOCHS, FULL_EPOCHS = {PLAIN: 6, CURED: 16}, {PLAIN: 12, CURED: 24}
 STEPS = 85  # at most, in an epoch: 2,700 photos, a fifth of Kaggle's
 MEASURED = 10  # batches of training photos that the curve of training is measured on
 
@@ -56,12 +57,13 @@ def run(folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float
 
     Args:
         folder: For the image, and for runs/.
-        full: As many epochs as the figure needs.
+        full: Larger photos and more epochs.
         data_dir: Where the photos are, see `scenes_folder`.
     """
     root, splits = scenes_folder(data_dir)
-    data = SeenAndUnseen(root, splits=splits, image_size=SIDE, batch_size=BATCH, in_memory=True)
-    tasks = {PLAIN: plain_task(data), CURED: cured_task(data)}
+    side = FULL_SIDE if full else SIDE
+    data = SeenAndUnseen(root, splits=splits, image_size=side, batch_size=BATCH, in_memory=True)
+    tasks = {PLAIN: plain_task(data, side), CURED: cured_task(data, side)}
 
     epochs = FULL_EPOCHS if full else EPOCHS
     outcomes = {name: train(task, epochs[name], folder) for name, task in tasks.items()}
@@ -77,24 +79,24 @@ def run(folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float
     return figures
 
 
-def plain_task(data: ImageFolder) -> ImageClassification:
+def plain_task(data: ImageFolder, side: int) -> ImageClassification:
     """Return the network with nothing against overfitting."""
     seed_everything(SEED)
-    return ImageClassification(data, network(), learning_rate=1e-3)
+    return ImageClassification(data, network(side), learning_rate=1e-3)
 
 
-def cured_task(data: ImageFolder) -> ImageClassification:
+def cured_task(data: ImageFolder, side: int) -> ImageClassification:
     """Return the network with augmentation, dropout, weight decay and a mean over four views."""
     seed_everything(SEED)
     narrower = (-0.35, 0.0)  # of the height and of the width, each by itself
     zoom = keras.layers.RandomZoom(narrower, narrower, fill_mode="reflect", dtype="float32")
     return ImageClassification(
         data,
-        in_four_views(network(dropout=0.3)),
+        in_four_views(network(side, dropout=0.3), side),
         augmentation=[
             "flip",
             zoom,
-            ("crop", {"padding": 8}),
+            ("crop", {"padding": side // 8}),
             ("brightness", {"factor": 0.2}),
             ("contrast", {"factor": (0.4, 0.4)}),
             ("mixup", {"alpha": 0.3}),
@@ -106,30 +108,31 @@ def cured_task(data: ImageFolder) -> ImageClassification:
     )
 
 
-def network(dropout: float = 0.0) -> keras.Model:
+def network(side: int, dropout: float = 0.0) -> keras.Model:
     """Make five convolutions with normalization, a mean over positions, and a dense layer.
 
     Args:
+        side: Of the images, in pixels.
         dropout: Rate before the dense layer.
     """
     layers = keras.layers
-    images = layers.Input((SIDE, SIDE, 3))
+    images = layers.Input((side, side, 3))
     x = layers.Conv2D(FILTERS[0], 5, strides=2, padding="same", use_bias=False)(images)
     for filters in FILTERS[1:]:
         # By Keras' default the statistics would lag some epochs behind the weights.
         x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
         x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
         if filters != FILTERS[-1]:
-            x = layers.MaxPooling2D()(x)  # (batch, 4, 4, 128) after the last
+            x = layers.MaxPooling2D()(x)  # (batch, side / 16, side / 16, 128) after the last
 
     x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
     x = layers.Dropout(dropout)(layers.GlobalAveragePooling2D()(x))
     return keras.Model(images, layers.Dense(CLASSES)(x))
 
 
-def in_four_views(classifier: keras.Model) -> keras.Model:
+def in_four_views(classifier: keras.Model, side: int) -> keras.Model:
     """Return a model that outside training averages logits over an image's views."""
-    images = keras.layers.Input((SIDE, SIDE, 3))
+    images = keras.layers.Input((side, side, 3))
     return keras.Model(images, FourViews(classifier)(images))
 
 
@@ -142,7 +145,7 @@ class FourViews(keras.layers.Layer):  # type: ignore[misc]
     Neural Networks", 2012, section 4.1, https://doi.org/10.1145/3065386 (ten views).
 
     Args:
-        classifier: From images (batch, SIDE, SIDE, 3) to logits.
+        classifier: From images (batch, side, side, 3) to logits.
     """
 
     def __init__(self, classifier: keras.Model) -> None:
@@ -154,9 +157,11 @@ class FourViews(keras.layers.Layer):  # type: ignore[misc]
         if training:
             return self.classifier(images, training=True)
 
-        middle = tf.image.resize(images[:, EDGE:-EDGE, EDGE:-EDGE], (SIDE, SIDE))
+        side = images.shape[1]
+        edge = round(EDGE * side)
+        middle = tf.image.resize(images[:, edge:-edge, edge:-edge], (side, side))
         views = tf.concat([images, middle], axis=0)
-        views = tf.concat([views, views[:, :, ::-1]], axis=0)  # (4 * batch, SIDE, SIDE, 3)
+        views = tf.concat([views, views[:, :, ::-1]], axis=0)  # (4 * batch, side, side, 3)
         logits = tf.reshape(self.classifier(views), (4, -1, CLASSES))
         return tf.reduce_mean(logits, axis=0)
 

@@ -24,7 +24,7 @@ def test_four_views_are_averaged_outside_training_alone():
 
 def test_a_photo_and_its_mirror_image_get_the_same_logits():
     images = np.random.default_rng(0).normal(size=(3, SIDE, SIDE, 3)).astype("float32")
-    model = overfitting.in_four_views(overfitting.network(dropout=0.5))
+    model = overfitting.in_four_views(overfitting.network(SIDE, dropout=0.5), SIDE)
     np.testing.assert_allclose(model(images), model(images[:, :, ::-1]), atol=1e-5)
 
 

@@ -60,8 +60,8 @@ def test_a_grid_runs_every_combination_once_and_names_the_best(tmp_path):
 def test_the_same_seed_draws_the_same_values(method, tmp_path):
     runs = []
     for name in ("a", "b"):
-        found = search(method=method, seed=3, output=str(tmp_path / name)).run(maker(), trials=3)
-        runs.append([trial.values["rate"] for trial in found.trials])
+        result = search(method=method, seed=3, output=str(tmp_path / name)).run(maker(), trials=3)
+        runs.append([trial.values["rate"] for trial in result.trials])
     assert runs[0] == runs[1]
 
 
@@ -172,6 +172,14 @@ def test_a_second_run_counts_its_own_errors(tmp_path):
     again = search(output=str(tmp_path / "out"))
     again.run(make, trials=1)
     assert len(again.run(make, trials=1).trials) == 2
+
+
+def test_a_second_run_whose_trials_all_fail_has_failed_beside_an_older_best(tmp_path):
+    trials = search(method="random", output=str(tmp_path / "out"))
+    assert trials.run(maker(), trials=1).best is not None
+    assert not trials.has_failed
+    assert trials.run(maker(wrong=lambda rate: True), trials=1).best is not None
+    assert trials.has_failed
 
 
 def test_a_grid_that_has_ended_trains_nothing_again(tmp_path):
