@@ -10,7 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lightning_tf import Callback, Task, Trainer
-from lightning_tf.gallery.quiet_trainer import quiet_trainer
+from lightning_tf.gallery.common.quiet_trainer import quiet_trainer
 
 LOGITS = np.array([2.0, 1.0, 0.1])
 TRUE_CLASS = 1  # not the one that the logits name

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_tf.callbacks import FeatureMaps
-from lightning_tf.gallery.animal_photos import raccoon_photos, unseen_photos
-from lightning_tf.gallery.mobilenet_weights import mobilenet_weights
-from lightning_tf.gallery.quiet_trainer import quiet_trainer
+from lightning_tf.gallery.common.animal_photos import raccoon_photos, unseen_photos
+from lightning_tf.gallery.common.mobilenet_weights import mobilenet_weights
+from lightning_tf.gallery.common.quiet_trainer import quiet_trainer
 from lightning_tf.layers import RoIAlign
 from lightning_tf.tasks import ObjectDetection
 

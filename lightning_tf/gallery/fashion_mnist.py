@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lightning_tf.callbacks import CSVLogger
-from lightning_tf.gallery.quiet_trainer import quiet_trainer
+from lightning_tf.gallery.common.quiet_trainer import quiet_trainer
 from lightning_tf.tasks import ImageClassification
 
 EPOCHS = 5

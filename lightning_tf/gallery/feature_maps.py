@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from lightning_tf.callbacks import FeatureMaps
 from lightning_tf.callbacks.common.feature_figures import tiles_of
-from lightning_tf.gallery.animal_photos import (
+from lightning_tf.gallery.common.animal_photos import (
     Photo,
     animals_table,
     raccoon_photos,
     unseen_photos,
 )
-from lightning_tf.gallery.mobilenet_weights import mobilenet_weights
-from lightning_tf.gallery.quiet_trainer import quiet_trainer
+from lightning_tf.gallery.common.mobilenet_weights import mobilenet_weights
+from lightning_tf.gallery.common.quiet_trainer import quiet_trainer
 from lightning_tf.tasks import TransferLearning
 
 BACKBONE, SIDE = "MobileNetV2", 224

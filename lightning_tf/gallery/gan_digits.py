@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.callbacks import CSVLogger
-from lightning_tf.gallery.quiet_trainer import quiet_trainer
+from lightning_tf.gallery.common.quiet_trainer import quiet_trainer
 from lightning_tf.tasks import GAN, ImageClassification
 
 CLASSIFIER_EPOCHS, EPOCHS = 12, 200

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.gallery.film import write_film
-from lightning_tf.gallery.quiet_trainer import quiet_trainer
-from lightning_tf.gallery.step_recorder import StepRecorder
+from lightning_tf.gallery.common.film import write_film
+from lightning_tf.gallery.common.quiet_trainer import quiet_trainer
+from lightning_tf.gallery.common.step_recorder import StepRecorder
 from lightning_tf.tasks import GAN
 
 MODES, RADIUS, SIGMA = 8, 2.0, 0.1

@@ -16,9 +16,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lightning_tf.gallery.forecast_windows import forecast_windows
-from lightning_tf.gallery.marked_value import switching_gates
-from lightning_tf.gallery.quiet_trainer import quiet_trainer
+from lightning_tf.gallery.common.forecast_windows import forecast_windows
+from lightning_tf.gallery.common.marked_value import switching_gates
+from lightning_tf.gallery.common.quiet_trainer import quiet_trainer
 from lightning_tf.layers import gate_activations
 from lightning_tf.tasks import TimeSeriesForecast
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lightning_tf import Callback, Task, Trainer
-from lightning_tf.gallery.quiet_trainer import quiet_trainer
+from lightning_tf.gallery.common.quiet_trainer import quiet_trainer
 
 STEEP = 10.0  # how much more the bowl bends along y than along x
 START = (-4.0, 1.5)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_tf import HyperparameterSearch, Trainer
-from lightning_tf.gallery.quiet_trainer import quiet_trainer
+from lightning_tf.gallery.common.quiet_trainer import quiet_trainer
 from lightning_tf.tasks import ImageClassification
 
 EPOCHS = 9

@@ -9,7 +9,7 @@ import numpy as np
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.callbacks import CSVLogger, TensorBoardLogger
-from lightning_tf.gallery.quiet_trainer import quiet_trainer
+from lightning_tf.gallery.common.quiet_trainer import quiet_trainer
 from lightning_tf.tasks import Regression
 
 SLOPE, INTERCEPT, NOISE = 3.0, 2.0, 0.5

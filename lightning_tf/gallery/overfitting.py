@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from lightning_tf import seed_everything
 from lightning_tf.data import ImageFolder
-from lightning_tf.gallery.quiet_trainer import quiet_trainer
-from lightning_tf.gallery.scenes_folder import scenes_folder
+from lightning_tf.gallery.common.quiet_trainer import quiet_trainer
+from lightning_tf.gallery.common.scenes_folder import scenes_folder
 from lightning_tf.tasks import ImageClassification
 
 CLASSES, BATCH, SEED = 6, 32, 0

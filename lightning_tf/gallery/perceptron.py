@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 from lightning_tf import Task
-from lightning_tf.gallery.decision_regions import DecisionRegions
-from lightning_tf.gallery.film import write_film
-from lightning_tf.gallery.quiet_trainer import quiet_trainer
+from lightning_tf.gallery.common.decision_regions import DecisionRegions
+from lightning_tf.gallery.common.film import write_film
+from lightning_tf.gallery.common.quiet_trainer import quiet_trainer
 
 CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 TRUTH = {

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_tf.data import feature_data
-from lightning_tf.gallery.decision_regions import DecisionRegions
-from lightning_tf.gallery.quiet_trainer import quiet_trainer
+from lightning_tf.gallery.common.decision_regions import DecisionRegions
+from lightning_tf.gallery.common.quiet_trainer import quiet_trainer
 from lightning_tf.tasks import TabularClassification
 
 PROBLEMS = ("circles", "spirals")

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.gallery.quiet_trainer import quiet_trainer
-from lightning_tf.gallery.sentiment_figure import sentiment_figure
+from lightning_tf.gallery.common.quiet_trainer import quiet_trainer
+from lightning_tf.gallery.common.sentiment_figure import sentiment_figure
 from lightning_tf.layers import EmbeddingBag
 from lightning_tf.tasks import TextClassification, TextExplanation
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_tf.callbacks import CSVLogger
-from lightning_tf.gallery.quiet_trainer import quiet_trainer
-from lightning_tf.gallery.served_run import served_run
+from lightning_tf.gallery.common.quiet_trainer import quiet_trainer
+from lightning_tf.gallery.common.served_run import served_run
 from lightning_tf.tasks import ImageClassification
 
 EPOCHS, ASKED = 10, 200  # images that are sent, one after another

@@ -9,10 +9,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lightning_tf import Callback
-from lightning_tf.gallery.film import write_film
-from lightning_tf.gallery.quiet_trainer import quiet_trainer
-from lightning_tf.gallery.step_recorder import StepRecorder
-from lightning_tf.gallery.style_files import StyleFiles
+from lightning_tf.gallery.common.film import write_film
+from lightning_tf.gallery.common.quiet_trainer import quiet_trainer
+from lightning_tf.gallery.common.step_recorder import StepRecorder
+from lightning_tf.gallery.common.style_files import StyleFiles
 from lightning_tf.tasks import StyleTransfer
 
 SIDE, UPDATES, EVERY = 144, 100, 5

@@ -10,9 +10,9 @@ import numpy as np
 from lightning_tf import seed_everything
 from lightning_tf.callbacks import BackboneFinetuning
 from lightning_tf.data import ImageFolder
-from lightning_tf.gallery.mobilenet_weights import mobilenet_weights
-from lightning_tf.gallery.quiet_trainer import quiet_trainer
-from lightning_tf.gallery.scenes_folder import scenes_folder
+from lightning_tf.gallery.common.mobilenet_weights import mobilenet_weights
+from lightning_tf.gallery.common.quiet_trainer import quiet_trainer
+from lightning_tf.gallery.common.scenes_folder import scenes_folder
 from lightning_tf.tasks import TransferLearning
 
 UPPER, SEED = 40, 0  # layers that are fine-tuned

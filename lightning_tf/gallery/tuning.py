@@ -11,9 +11,9 @@ import numpy as np
 from lightning_tf import seed_everything
 from lightning_tf.callbacks import HistogramLogger, Histograms, TerminateOnNaN
 from lightning_tf.data import Mnist5k
-from lightning_tf.gallery.activation_panels import draw_activations
-from lightning_tf.gallery.epoch_recorder import EpochRecorder
-from lightning_tf.gallery.quiet_trainer import quiet_trainer
+from lightning_tf.gallery.common.activation_panels import draw_activations
+from lightning_tf.gallery.common.epoch_recorder import EpochRecorder
+from lightning_tf.gallery.common.quiet_trainer import quiet_trainer
 from lightning_tf.tasks import ImageClassification
 
 EPOCHS, LONG = 8, 20  # of a fit, and of one that shall learn by heart

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.gallery.forecast_windows import forecast_windows
-from lightning_tf.gallery.quiet_trainer import quiet_trainer
+from lightning_tf.gallery.common.forecast_windows import forecast_windows
+from lightning_tf.gallery.common.quiet_trainer import quiet_trainer
 from lightning_tf.tasks import TimeSeriesForecast
 
 FIRST_TEST, FOLDS, LAGS = "2014-01-01", 4, 20

@@ -2,7 +2,7 @@ import pytest
 
 from lightning_tf.data import ImageFolder
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.gallery.scenes_folder import scenes_folder
+from lightning_tf.gallery.common.scenes_folder import scenes_folder
 
 CLASSES = ("buildings", "forest", "glacier", "mountain", "sea", "street")
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lightning_tf.gallery.activation_panels import draw_activations, share_between
+from lightning_tf.gallery.common.activation_panels import draw_activations, share_between
 
 
 def histogram(values, low, high):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.gallery.style_files import HUB, PAINTING, PHOTOS, WEIGHTS, StyleFiles
+from lightning_tf.gallery.common.style_files import HUB, PAINTING, PHOTOS, WEIGHTS, StyleFiles
 
 
 def test_what_is_missing_is_named_with_where_it_goes(tmp_path):

@@ -1,0 +1,1 @@
+"""What several experiments of the gallery share, and pieces of one."""
